@@ -2,31 +2,64 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 GRAPH_KINDS = ("model", "snapshot", "seed")
+PLAIN_NAME = re.compile(r"\w+")
 
 
-def describe_lineage(manifest: Any, outputs: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+def describe_lineage(manifest: Any, outputs: Mapping[str, str], tables: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """Return the nodes of the project's graph by id, each with the ids of its parents.
 
     Args:
         manifest: dbt's manifest.
         outputs: The name of each node's output, by id.
+        tables: The name of the sample's table behind each source or seed, by id.
     """
     graph = {
-        key: {**_describe(node), "output": outputs.get(key), "contract": _describe_contract(node)}
+        key: {
+            **_describe(node),
+            "output": outputs.get(key),
+            "contract": _describe_contract(node),
+            "references": {},
+            "table": tables.get(key),
+        }
         for key, node in manifest.nodes.items()
         if str(node.resource_type) in GRAPH_KINDS
     }
     others = ("sources", "exposures", "metrics", "semantic_models", "saved_queries")
     for section in others:
         for key, node in getattr(manifest, section, {}).items():
-            graph[key] = {**_describe(node), "output": None, "contract": None, "owner": _find_owner(manifest, node)}
+            graph[key] = {
+                **_describe(node),
+                "output": None,
+                "contract": None,
+                "owner": _find_owner(manifest, node),
+                "references": {},
+                "table": tables.get(key),
+            }
+    for key, column, target in _list_relationships(manifest):
+        if key in graph:
+            graph[key]["references"][column] = target
     return graph
+
+
+def _list_relationships(manifest: Any) -> Iterator[tuple[str, str, list[str]]]:
+    """Yield the tests of relationships that hold for every row: the node, its column, the other node with its column."""
+    for _, test in sorted(manifest.nodes.items()):
+        metadata = getattr(test, "test_metadata", None)
+        node = getattr(test, "attached_node", None)
+        if metadata is None or metadata.name != "relationships" or node is None or getattr(test.config, "where", None):
+            continue
+        arguments = {**metadata.kwargs, **(metadata.kwargs.get("arguments") or {})}
+        column, field = str(arguments.get("column_name") or ""), str(arguments.get("field") or "")
+        others = [parent for parent in test.depends_on.nodes if parent != node] or [node]
+        if PLAIN_NAME.fullmatch(column) and PLAIN_NAME.fullmatch(field):
+            yield node, column, [others[0], field]
 
 
 def _describe(node: Any) -> dict[str, Any]:

@@ -430,9 +430,8 @@ class Project:
             },
             "places": {key: places[key] for key in sorted(everything)},
         })  # fmt: skip
-        self.write_document("lineage.json", describe_lineage(self.manifest, {
-            key: names[key] for key in nodes if nodes[key].resource_type != "seed"
-        }))  # fmt: skip
+        outputs = {key: names[key] for key in nodes if nodes[key].resource_type != "seed"}
+        self.write_document("lineage.json", describe_lineage(self.manifest, outputs, self.shown))
         self.write_document("code.json", {key: self.get_code(node) for key, node in nodes.items()})
         self.write_document("nodes.json", {key: facts.to_dict() for key, facts in self.facts.items()})
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sandbox.compare.units.unit_links import UnitReference
     from sandbox.config.sections.outputs import OutputSection, ToleranceEntry
 
 TableOrigin = Literal["project", "tables"]
@@ -59,6 +60,7 @@ class OutputRules:
             type without its parameters, in capitals (``DECIMAL``).
         types: Types of columns of text files, as DuckDB writes them.
         nondeterministic: Columns that differ without any change of code. What they alone explain counts as noise.
+        references: Columns whose values name rows with a unit, where neither names nor ``unit_key`` say it.
     """
 
     key: tuple[str, ...] | None = None
@@ -69,6 +71,7 @@ class OutputRules:
     type_tolerance: Mapping[str, Tolerance] = field(default_factory=dict)
     nondeterministic: frozenset[str] = frozenset()
     types: Mapping[str, str] = field(default_factory=dict)
+    references: tuple[UnitReference, ...] = ()
 
 
 def build_output_rules(section: OutputSection | None) -> OutputRules:

@@ -28,7 +28,11 @@ class ContractColumn(DbtRecord):
 
 
 class LineageNode(DbtRecord):
-    """A node of the graph, in ``lineage.json``; ``parents`` are ids."""
+    """A node of the graph, in ``lineage.json``; ``parents`` are ids.
+
+    ``references`` are its tests of relationships: for a column, the id of the other node and the column there. ``table`` is
+    the sample's table that is shown as the node.
+    """
 
     name: str
     kind: str
@@ -36,6 +40,8 @@ class LineageNode(DbtRecord):
     owner: str | None
     output: str | None
     contract: dict[str, ContractColumn] | None = Field(default=None)
+    references: dict[str, list[str]] = Field(default_factory=dict)
+    table: str | None = None
 
 
 _GRAPH = TypeAdapter(dict[str, LineageNode])
@@ -48,8 +54,8 @@ def add_lineage(
     record = read_build_record(candidate)
     if build is None or record is None or not has_document(candidate, LINEAGE_FILE):
         return build
-    after = _read_graph(candidate)
-    before = _read_graph(baseline) if baseline is not None and has_document(baseline, LINEAGE_FILE) else {}
+    after = read_graph(candidate)
+    before = read_graph(baseline) if baseline is not None and has_document(baseline, LINEAGE_FILE) else {}
     removed = {key: node for key, node in before.items() if key not in after and node.kind != "source"}
     roots = _find_roots(record, before, after, outputs)
     return build.model_copy(
@@ -181,7 +187,7 @@ def _compare_contracts(
     return changes
 
 
-def _read_graph(run: Run) -> dict[str, LineageNode]:
+def read_graph(run: Run) -> dict[str, LineageNode]:
     """Read ``lineage.json``.
 
     Raises:

@@ -80,5 +80,8 @@ def _describe_draw(draw: UnitTableDraw) -> dict[str, Any]:
 
 def serialize_rules(rules: OutputRules) -> dict[str, Any]:
     """Serialize rules in a form independent of the process."""
-    fields = dataclasses.asdict(rules)
+    fields = dataclasses.asdict(dataclasses.replace(rules, references=()))
+    fields["references"] = [[one.column, one.unit, one.link.table, one.link.key] for one in rules.references]
+    if not rules.references:
+        del fields["references"]  # as in records of earlier versions
     return {name: sorted(value) if isinstance(value, frozenset) else value for name, value in fields.items()}

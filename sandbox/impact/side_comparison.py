@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from sandbox.dbt import failures, lineage, runs, seeds, tests
+from sandbox.dbt import failures, lineage, runs, seeds, tests, unit_references
 from sandbox.impact.artifacts import SideContents, compare_artifacts, list_not_compared
 from sandbox.impact.compare_outputs import (
     build_comparison_options,
@@ -68,6 +68,8 @@ def run_and_compare_sides(
     check_declared_outputs(ground.project, {*sides[0], *sides[1], *(entry.name for entry in failed)})
     check_csv_settings(ground.project, *sides)
     terms = build_comparison_options(ground.project, ground.sample.manifest, estimating=ground.sample.sample)
+    if runs.is_dbt_project(ground.project):
+        terms = dataclasses.replace(terms, rules=unit_references.add_references(first, terms.rules, terms.draws or {}))
     outputs = compare_runs(ground, (first, second), terms, fresh=fresh, progress=progress)
     contents = SideContents.from_run(first), SideContents.from_run(second)
     findings = DiffFindings(

@@ -199,12 +199,7 @@ def test_a_project_as_it_is_from_init_to_a_verdict(project: Shop, runtime: str, 
     assert asked["few_customers"] == (None, 2500, "warned")
     assert {one["name"] for one in document["tests"] if one["added"]} == {"few_customers", "no_value"}
     assert len(asked) == 8
-    if runtime == "local":  # the whole candidate makes the same
-        whole = project.run("diff", "--json", env={**env, "SANDBOX_PIPELINE_BUILD": "all"}).json
-        assert whole["dbt"]["changed"] is None
-        assert {name: one["rows"] for name, one in whole["outputs"].items()} == {
-            name: one["rows"] for name, one in document["outputs"].items()
-        }
+    if runtime == "local":
         check_damaged_record(project, document["baseline"]["run"], env)
     assert project.left_behind() == []
     changed = {line.split()[-1] for line in project.git("status", "--short").splitlines()}

@@ -64,7 +64,7 @@ def find_output_units(
     """Return what names the units of an output's rows, in a drawn unit table: its key, or the key of what belongs to it.
 
     An output with ``order_id`` alone has the units that its orders belong to. A declared ``unit_key`` can be such a key
-    too, unless a unit table has a key of that name.
+    too, unless a unit table has a key of that name. References of the rules count where no name tells.
     """
     known = {column.name: column for column in columns if column.common is not None}
     links = [(table, link) for table in units if table in draws for link in draws[table].links]
@@ -79,7 +79,12 @@ def find_output_units(
         if named:
             return OutputUnits(draw=draws[table], columns=named[:1], link=link)
     unit = unit or find_unit_key(rules, units, columns)
-    return OutputUnits(draw=draws[unit[0]], columns=unit[1]) if unit is not None and unit[0] in draws else None
+    if unit is not None:
+        return OutputUnits(draw=draws[unit[0]], columns=unit[1]) if unit[0] in draws else None
+    for reference in rules.references if rules.unit_key is None else ():
+        if reference.column in known and reference.unit in draws:
+            return OutputUnits(draw=draws[reference.unit], columns=[known[reference.column]], link=reference.link)
+    return None
 
 
 def explain_missing_unit_key(rules: OutputRules, units: Mapping[str, tuple[str, ...]]) -> str:

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from sandbox.compare import OutputRules, Tolerance, compare_tables
-from sandbox.compare.units.sampled_units import LinkedTable, UnitLink, UnitTableDraw
+from sandbox.compare.units.sampled_units import UnitTableDraw
+from sandbox.compare.units.unit_links import LinkedTable, UnitLink
 from sandbox.errors import StoreError
 from sandbox.manifest.sample import StratumRecord
 from sandbox.model import SilentProgress, TableFiles

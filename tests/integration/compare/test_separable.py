@@ -9,8 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from sandbox.compare import OutputRules, Tolerance
-from sandbox.compare.units.sampled_units import LinkedTable, UnitLink, UnitTableDraw
+from sandbox.compare.units.sampled_units import UnitTableDraw
 from sandbox.compare.units.separability import SeparabilityInput, find_separability_problem
+from sandbox.compare.units.unit_links import LinkedTable, UnitLink
 from sandbox.engine.duckdb.session import quote_literal
 from sandbox.errors import PipelineError
 from sandbox.model import TableFiles
