@@ -18,6 +18,7 @@ from sandbox.model import SilentProgress
 from sandbox.project.committed_settings import build_version_project
 from sandbox.project.create import create
 from sandbox.project.pipeline_run import resolve_command
+from sandbox.project.production_ref import check_remote_production
 from sandbox.project.registry import make_state_folder
 from sandbox.project.sample import ensure_sample
 from sandbox.project.stack import open_stack
@@ -93,6 +94,9 @@ def open_comparison(
         open_side("baseline", before, ref, progress=progress) as baseline,
         open_side("candidate", other, versions.candidate, progress=progress) as candidate,
     ):
+        commit = baseline.request.code.version.commit
+        if baseline.request.identity == candidate.request.identity and versions.baseline is None and commit is not None:
+            check_remote_production(project, commit)
         findings = run_and_compare_sides(
             baseline,
             candidate,

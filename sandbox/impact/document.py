@@ -104,6 +104,7 @@ def build_document(
         repeat=_describe_noise_run(findings.noise_run),
         separability=findings.separability,
         dbt=findings.dbt,
+        same_code=_is_same_code(findings),
     )
 
 
@@ -134,6 +135,11 @@ def build_table_document(
         warnings=[],
         report=str(report.absolute()) if report else None,
     )
+
+
+def _is_same_code(findings: DiffFindings) -> bool:
+    before, after = findings.baseline_run, findings.candidate_run
+    return before is not None and before.record.identity == after.record.identity
 
 
 def _list_idle_tolerances(outputs: Mapping[str, OutputDiff]) -> list[NotCompared]:

@@ -12,6 +12,7 @@ from sandbox.config.sections.outputs import GATE_DEFAULTS
 from sandbox.errors import ConfigError
 from sandbox.manifest.diff import RuleChange
 from sandbox.project.committed_settings import check_masks, read_committed_settings
+from sandbox.project.production_ref import PRODUCTION_KEY, check_production_ref, find_other_production
 from sandbox.runner.repository import Repository
 
 if TYPE_CHECKING:
@@ -47,9 +48,23 @@ class RuleJudgement:
 
 
 def judge_version_rules(project: Project, versions: DiffVersions, *, accept_rules: bool) -> RuleJudgement:
-    """Compare the rules with production's; two stacks are judged by one file (see `judge_rules`)."""
+    """Compare the rules with production's; two stacks are judged by one file (see `judge_rules`).
+
+    Where the settings name another production than the default branch's file, that one's rules judge, and the change is
+    one of the rules.
+
+    Raises:
+        ConfigError: See `judge_rules` and `check_production_ref`.
+    """
     if versions.stack is not None:
         return RuleJudgement()
+    if versions.baseline is None:
+        check_production_ref(project)
+        other = find_other_production(project)
+        if other is not None:
+            judged = judge_rules(project, other.ref, accept_rules=accept_rules)
+            changes = [change for change in judged.changes or () if change.key != PRODUCTION_KEY]
+            return dataclasses.replace(judged, changes=[other.describe_change(project), *changes])
     ref = versions.baseline or project.settings.pipeline.production
     if versions.outputs is not None and not _has_version(project, ref):
         return RuleJudgement(warnings=[f"there is no git ref {ref!r}, so the rules are compared with nothing"])

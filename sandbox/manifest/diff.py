@@ -409,7 +409,8 @@ class GateResult(DocumentPart):
 class DiffDocument(Document):
     """The whole comparison. ``sample`` and ``environment`` are None for two plain tables.
 
-    ``values`` is false if row values were redacted (``--no-values``).
+    ``values`` is false if row values were redacted (``--no-values``). ``same_code``: both sides ran the same code in the
+    same stack, so that no change could show.
     """
 
     FORMAT_VERSION: ClassVar[int] = 2
@@ -437,6 +438,7 @@ class DiffDocument(Document):
     not_compared: list[NotCompared] = Field(default_factory=list)
     rule_changes: list[RuleChange] = Field(default_factory=list)
     values: bool = True
+    same_code: bool = False
 
     @classmethod
     def upgrade(cls, fields: dict[str, Any]) -> dict[str, Any]:

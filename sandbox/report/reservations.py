@@ -17,14 +17,14 @@ _MAX_TEXT_LENGTH = 80
 
 
 def summarize_reservations(document: DiffDocument) -> list[str]:
-    """Return one phrase for each exclusion in the verdict's line, naming the first of many columns."""
+    """Return one phrase for each reservation in the verdict's line, naming the first of many columns."""
     outputs = {name: output for name, output in document.outputs.items() if not output.identical}
     kinds: dict[str, Callable[[OutputDiff], Sequence[str]]] = {
         "ignored": lambda output: output.ignored,
         "within a tolerance": lambda output: list(output.tolerances),
         "nondeterministic": lambda output: output.tainted,
     }
-    phrases = []
+    phrases = ["both sides ran the same code, so no change could show"] if document.same_code else []
     for what, list_columns in kinds.items():
         names = [f"{name}.{column}" for name, output in outputs.items() for column in list_columns(output)]
         if names:

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from sandbox.engine.duckdb.table_functions import build_objects_function
+from sandbox.engine.duckdb.table_functions import build_objects_function, build_table_function, is_empty_text
 from sandbox.errors import PipelineError, SandboxError
 from sandbox.model import TableFiles
 from sandbox.tables.database_tables import ViewEvaluation, list_database_tables
 from sandbox.tables.file_formats import find_database_format
 from sandbox.tables.folder_contents import list_contents, resolve_json_lines
+from sandbox.tables.json_types import JSON_FORMATS, infer_json_types, render_columns_option
 from sandbox.tables.table_opening import find_unlike_columns, open_table
 
 if TYPE_CHECKING:
@@ -129,7 +130,11 @@ def _classify_table(
     table: TableFiles, folder: Path, session: Session, classification: FolderClassification, *, is_named: bool
 ) -> None:
     doing = f"output {table.name} cannot be read"
+    table, empty = _split_empty_files(table)
     try:
+        if not table.paths:
+            table = dataclasses.replace(table, paths=tuple(empty))
+            raise PipelineError(f"{doing}: {empty[0].name} is empty")
         table = resolve_json_lines(table)
         unlike = find_unlike_columns(session, table, doing=doing)
         read = None if unlike else read_table(session, table, doing=doing)
@@ -157,6 +162,15 @@ def _classify_table(
     classification.add_table(dataclasses.replace(read, files=dataclasses.replace(table, paths=logged)))
     reason = f"the log of {table.name} does not name it"
     classification.artifacts += [ArtifactFile(path=path, reason=reason) for path in unlogged]
+    classification.artifacts += [ArtifactFile(path=path, reason="is empty") for path in empty]
+
+
+def _split_empty_files(table: TableFiles) -> tuple[TableFiles, list[Path]]:
+    """Return a table without those of its files that hold neither a header nor an array, and these files."""
+    if table.format not in {"csv", "json"} or table.csv is not None:
+        return table, []
+    empty = [path for path in table.paths if is_empty_text(path)]
+    return dataclasses.replace(table, paths=tuple(path for path in table.paths if path not in empty)), empty
 
 
 def _list_unlogged_files(table: TableFiles) -> list[Path]:
@@ -176,8 +190,9 @@ def read_table(session: Session, table: TableFiles, *, doing: str) -> ReadableTa
     source = open_table(session, table, f"looking at {table.name}", doing=doing)
     described = session.fetch_rows(f"describe select * from {source}", doing=doing)
     [(rows,)] = session.fetch_rows(f"select count(*) from {source}", doing=doing)
-    if table.format in {"json", "jsonl"}:
+    if table.format in JSON_FORMATS:
         _check_objects(session, table, doing=doing)
+        _check_members(session, table, doing=doing)
     return ReadableTable(files=table, rows=int(rows), columns={name: kind for name, kind, *_ in described})
 
 
@@ -193,6 +208,16 @@ def _check_objects(session: Session, table: TableFiles, *, doing: str) -> None:
     )
     if others:
         raise PipelineError(f"{doing}: it holds values that are no JSON objects")
+
+
+def _check_members(session: Session, table: TableFiles, *, doing: str) -> None:
+    """Check that no object of JSON files has two members of one name: readers take either.
+
+    Raises:
+        SandboxError: One does.
+    """
+    option = render_columns_option(infer_json_types(session, [table], doing=doing))
+    session.fetch_rows(f"select bit_xor(hash(t)) from {build_table_function(table, option)} t", doing=doing)
 
 
 def _classify_database(

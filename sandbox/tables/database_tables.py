@@ -116,6 +116,8 @@ def checkpoint_databases(paths: list[Path], session: Session) -> None:
             elif any(log.exists() for log in logs):
                 _checkpoint_duckdb_file(path, session)
         except SandboxError as error:
+            if not any(log.exists() for log in logs):
+                continue  # a file that is no database, which is an artifact
             raise PipelineError(f"{doing}: {error.message}", hint="close the connection before the run ends") from error
         if any(log.exists() and log.stat().st_size for log in logs if not log.name.endswith("-shm")):
             raise PipelineError(f"{doing}: it stays beside the file", hint="close the connection before the run ends")

@@ -29,6 +29,7 @@ def test_unchanged_code_is_the_same_and_exits_0(shop: Shop) -> None:
     assert done.json["verdict"] == "same"
     assert done.json["baseline"]["run"] == done.json["candidate"]["run"]
     assert [done.json[side]["ref"] for side in ("baseline", "candidate")] == ["main", "working tree"]
+    assert done.json["same_code"] is True
 
 
 def test_change_is_found_counted_and_exits_1(shop: Shop) -> None:

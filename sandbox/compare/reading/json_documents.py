@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from sandbox.compare.relations import TextRows
     from sandbox.engine.duckdb.session import Session
+    from sandbox.errors import SandboxError
     from sandbox.model import TableFiles
 
 _LONG_NUMBER = r"[:\[,]\s*-?\d(?:[\d.]{15,}|[\d.]*[eE][+-]?\d{3})"
@@ -25,6 +26,10 @@ class _Number(str):
     """The digits of a number."""
 
     __slots__ = ()
+
+
+class _RepeatedMemberError(ValueError):
+    """An object has two members of one name, of which readers take either."""
 
 
 def has_long_numbers(session: Session, table: TableFiles, *, doing: str) -> bool:
@@ -43,14 +48,18 @@ class DocumentTable:
         files: Its files.
         members: The members to store.
         shared: What each member is called on both sides.
+        doing: The start of messages.
     """
 
     files: TableFiles
     members: Sequence[str]
     shared: Sequence[str]
+    doing: str
 
 
-def store_documents(session: Session, tables: Mapping[TextRows, DocumentTable]) -> frozenset[str]:
+def store_documents(
+    session: Session, tables: Mapping[TextRows, DocumentTable], failure: type[SandboxError]
+) -> frozenset[str]:
     """Store each table's members as texts, in columns ``c<n>``, and return the columns of strings by their shared names.
 
     Numbers, and strings, are texts where a column has nothing else in any of the tables. Other columns hold JSON, with sorted
@@ -59,10 +68,19 @@ def store_documents(session: Session, tables: Mapping[TextRows, DocumentTable]) 
     Args:
         session: Where the tables are stored.
         tables: Where to store each table.
+        failure: The class of errors.
+
+    Raises:
+        SandboxError: Of the given class; an object has two members of one name.
     """
     kinds: dict[str, set[str]] = defaultdict(set)
     for stored, table in tables.items():
-        _store_table(session, stored, table, kinds)
+        try:
+            _store_table(session, stored, table, kinds)
+        except _RepeatedMemberError as error:
+            raise failure(
+                f"{table.doing}: an object has two members of one name", hint="give each member a name of its own"
+            ) from error
     strings = frozenset(name for name, found in kinds.items() if found == {"text"})
     for stored, table in tables.items():
         for number, name in enumerate(table.shared):
@@ -80,7 +98,10 @@ def _store_table(session: Session, stored: TextRows, table: DocumentTable, kinds
     for batch in session.fetch_batches(
         f"select d::VARCHAR from {build_objects_function(table.files)} t(d)", size=_BATCH_ROWS
     ):
-        documents = [json.loads(text, parse_int=_Number, parse_float=_Number) for text in batch.column(0).to_pylist()]
+        documents = [
+            json.loads(text, parse_int=_Number, parse_float=_Number, object_pairs_hook=_build_object)
+            for text in batch.column(0).to_pylist()
+        ]
         arrays = {}
         for number, (name, shared) in enumerate(zip(table.members, table.shared, strict=True)):
             values = [document.get(name) for document in documents]
@@ -92,6 +113,13 @@ def _store_table(session: Session, stored: TextRows, table: DocumentTable, kinds
     for part in parts:
         session.register_table("documents", part)
         session.execute(f"insert into {stored} select * from documents")
+
+
+def _build_object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    built = dict(members)
+    if len(built) < len(members):
+        raise _RepeatedMemberError
+    return built
 
 
 def _name_kind(value: Any) -> str:

@@ -13,9 +13,10 @@ from sandbox.compare.reading.json_documents import DocumentTable, has_long_numbe
 from sandbox.compare.reading.text_columns import decide_types
 from sandbox.compare.relations import TextRows, create_table
 from sandbox.config.sections.csv import CsvSection
-from sandbox.engine.duckdb.session import find_engine_error, quote_identifier, quote_literal
+from sandbox.engine.duckdb.session import find_engine_error, quote_identifier
 from sandbox.engine.duckdb.table_functions import build_objects_function, build_table_function, find_delimiter
 from sandbox.errors import SandboxError
+from sandbox.tables.json_types import infer_json_types, render_columns_option
 from sandbox.tables.table_opening import open_table
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 TEXT_FORMATS = frozenset({"csv", "jsonl", "json"})
 _NUMBERED = re.compile(r"_\d+$")
-_WORDS_OF_TEXTS = re.compile(r"\b(?:DATE|TIME_NS|TIMESTAMP(?:_S|_MS|_NS| WITH TIME ZONE)?|TIME|UUID)\b(?!\")")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,7 +199,7 @@ class TextReader:
         *,
         as_texts: bool,
     ) -> dict[SideName, TextTable]:
-        types = {side: self._infer_types([table], doing[side]) for side, table in tables.items()}
+        types = {side: infer_json_types(self._session, [table], doing=doing[side]) for side, table in tables.items()}
         members = {side: self._list_members(tables[side], list(types[side]), doing[side]) for side in tables}
         is_renamed = any(members[side] != list(types[side]) for side in tables)
         if (
@@ -220,9 +220,11 @@ class TextReader:
                         files=table,
                         members=members[side],
                         shared=[_find_shared_name(side, name, renamed) for name in members[side]],
+                        doing=doing[side],
                     )
                     for side, table in tables.items()
                 },
+                self._failure,
             )
             return {
                 side: TextTable(
@@ -235,18 +237,11 @@ class TextReader:
                 for side, names in members.items()
             }
         if len({tuple(sorted(kinds.items())) for kinds in types.values()}) > 1:
-            joint = self._infer_types(list(tables.values()), next(iter(doing.values())))
+            joint = infer_json_types(self._session, list(tables.values()), doing=next(iter(doing.values())))
             types = {
                 side: {name: joint.get(name, kind) for name, kind in kinds.items()} for side, kinds in types.items()
             }
         return {side: self._store_typed_json(side, table, types[side], doing[side]) for side, table in tables.items()}
-
-    def _infer_types(self, tables: list[TableFiles], doing: str) -> dict[str, str]:
-        """Return the types that DuckDB finds; texts that look like dates or UUIDs stay texts."""
-        paths = tuple(path for table in tables for path in table.paths)
-        function = build_table_function(dataclasses.replace(tables[0], paths=paths))
-        described = self._session.fetch_rows(f"describe select * from {function}", doing=doing)
-        return {name: _WORDS_OF_TEXTS.sub("VARCHAR", type_) for name, type_, *_ in described}
 
     def _list_members(self, table: TableFiles, names: list[str], doing: str) -> list[str]:
         """Return the names of the documents' members, of which DuckDB numbers those that differ only in case."""
@@ -260,9 +255,8 @@ class TextReader:
         return [name for (name,) in rows]
 
     def _store_typed_json(self, side: SideName, table: TableFiles, types: Mapping[str, str], doing: str) -> TextTable:
-        given = ", ".join(f"{quote_literal(name)}: {quote_literal(type_)}" for name, type_ in types.items())
         stored = _name_stored_rows(side)
-        self._store(stored, table, f", columns = {{{given}}}", doing)
+        self._store(stored, table, render_columns_option(types), doing)
         columns = [name for name, *_ in self._session.fetch_rows(f"describe {stored}", doing=doing)]
         return TextTable(stored=stored, names=tuple(columns), columns=tuple(map(quote_identifier, columns)), typed=True)
 

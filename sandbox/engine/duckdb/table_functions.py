@@ -84,7 +84,7 @@ def _build_compression_option(paths: Sequence[Path]) -> str:
 def find_delimiter(path: Path) -> str:
     """Return the delimiter of a CSV file: a tab by its name, else by its first line."""
     name = path.name.lower().removesuffix(path.suffix.lower() if path.suffix.lower() in COMPRESSION_BY_SUFFIX else "")
-    return "\t" if name.endswith(TAB_SUFFIXES) else detect_delimiter(_read_first_line(path))
+    return "\t" if name.endswith(TAB_SUFFIXES) else detect_delimiter(_read_first_line(path) or "")
 
 
 def build_parquet_copy(query: str, path: Path, *, group_rows: int | None = None) -> str:
@@ -109,8 +109,13 @@ def detect_delimiter(header: str) -> str:
     return max(DELIMITERS, key=bare.count)
 
 
-def _read_first_line(path: Path) -> str:
-    """Return the first line of a file; empty if unreadable, which the query engine will report itself."""
+def is_empty_text(path: Path) -> bool:
+    """Return whether a text file has no character; one that cannot be read has some."""
+    return _read_first_line(path) == ""
+
+
+def _read_first_line(path: Path) -> str | None:
+    """Return the first line of a file; None if unreadable, which the query engine will report itself."""
     import pyarrow as pa  # noqa: PLC0415 - slow to import, and most tables are not of text
 
     kind = COMPRESSION_BY_SUFFIX.get(path.suffix.lower())
@@ -120,5 +125,5 @@ def _read_first_line(path: Path) -> str:
             stream = stack.enter_context(pa.CompressedInputStream(raw, kind)) if kind else raw
             line, newline, _ = stream.read(MAX_LINE_BYTES).partition(b"\n")
     except (OSError, pa.ArrowException):
-        return ""
+        return None
     return (line + newline).decode("utf-8-sig", errors="replace")

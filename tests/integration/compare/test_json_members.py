@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sandbox.compare import OutputRules, compare_tables
+from sandbox.errors import SandboxError
 from sandbox.model import SilentProgress, TableFiles
 
 if TYPE_CHECKING:
@@ -74,3 +75,10 @@ def test_a_string_stays_a_text_whatever_lies_beside_it(
     assert found.rows.changed == 1 or not found.schema_.is_same
     renamed = compare(tmp_path, texts[0], texts[1].replace('"v"', '"w"'), rename={"w": "v"})
     assert renamed.rows.changed == 1 or not renamed.schema_.is_same
+
+
+@pytest.mark.parametrize("digits", ["1", "12345678901234567890"])
+def test_two_members_of_one_name_are_refused(tmp_path: Path, digits: str) -> None:
+    texts = [f'{{"id":1,"v":{digits},"v":{value}}}' for value in (2, 2)]
+    with pytest.raises(SandboxError, match="cannot be read"):
+        compare(tmp_path, texts[0], texts[1])

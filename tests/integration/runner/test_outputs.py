@@ -252,6 +252,14 @@ def test_anything_else_is_an_artifact(tmp_path: Path) -> None:
         "broken.orc": b"ORC",
         "broken.duckdb": b"nonsense" * 1000,
         "broken.csv.gz": b"no gzip",
+        "broken.sqlite": b"SQLite format 3\0nonsense",
+        "empty.csv": b"",
+        "empty.json": b"",
+        "mark.csv": b"\xef\xbb\xbf",
+        "empty.csv.gz": gzip.compress(b""),
+        "twice.json": b'[{"a": 1, "a": 2}]',
+        "nested.jsonl": b'{"a": [{"b": 1, "b": 1}]}\n',
+        "digits.jsonl": b'{"a": 123456789012345678901234567890, "a": 2}\n',
         ".hidden": b"x",
         "many/notes.txt": b"text",
         "many/_part.parquet": b"hidden from readers",
@@ -265,6 +273,19 @@ def test_anything_else_is_an_artifact(tmp_path: Path) -> None:
     assert found.artifacts["broken.csv"].output == "broken"
     assert found.artifacts["broken.csv"].reason == "cannot be read as CSV"
     assert found.artifacts["model.pkl"].reason is None
+
+
+@pytest.mark.parametrize(("suffix", "content"), [("csv", b"id,x\n1,2\n"), ("json", b'{"id": 1}\n')])
+def test_empty_parts_of_a_table_are_artifacts(tmp_path: Path, suffix: str, content: bytes) -> None:
+    (tmp_path / "many").mkdir()
+    for number, part in enumerate((b"", content, b"")):
+        (tmp_path / "many" / f"part-{number}.{suffix}").write_bytes(part)
+    found = collect_outputs(tmp_path, paths={})
+    assert found.outputs["many"].rows == 1
+    assert {path: (artifact.output, artifact.reason) for path, artifact in found.artifacts.items()} == {
+        f"many/part-0.{suffix}": (None, "is empty"),
+        f"many/part-2.{suffix}": (None, "is empty"),
+    }
 
 
 def test_files_of_a_table_with_other_columns_are_named(tmp_path: Path) -> None:
