@@ -113,5 +113,10 @@ def summarize_proposal(proposal: Proposal) -> list[str]:
         ", ".join(counts),
         f"unit: {proposal.unit.table}; {proposal.unit.expected_sample}",
     ]
+    if (size := proposal.size) is not None:
+        lines.append(
+            f"strata by size: {size.label} is known to within ± {format_share(size.half_width_95_by_size)}, "
+            f"at one rate to within ± {format_share(size.half_width_95)}"
+        )
     lines += [f"left out: {name}: {reason}" for name, reason in proposal.skipped_tables.items()]
     return lines

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sandbox.config.config_problems import ConfigProblem
     from sandbox.sources.checks.personal_columns import PersonalColumn
-    from sandbox.suggest.strata import SuggestedStratum
+    from sandbox.suggest.strata import SuggestedSize, SuggestedStratum
     from sandbox.suggest.tables import SuggestedTable
     from sandbox.suggest.unit import SuggestedUnit
 
@@ -31,6 +31,7 @@ class Proposal:
         tables: Its tables.
         unit: The unit.
         strata: Of the unit.
+        size: The size of units for further strata, if few large units carry it.
         belongs_to: Table -> the chosen way to the unit, for tables with several.
         masks: Table -> its columns to mask.
         separate_draws: Table without references to the unit -> rate of its own draw.
@@ -41,6 +42,7 @@ class Proposal:
     tables: Mapping[str, SuggestedTable]
     unit: SuggestedUnit
     strata: tuple[SuggestedStratum, ...]
+    size: SuggestedSize | None = None
     belongs_to: Mapping[str, str] = field(default_factory=dict)
     masks: Mapping[str, tuple[PersonalColumn, ...]] = field(default_factory=dict)
     separate_draws: Mapping[str, float] = field(default_factory=dict)
@@ -61,7 +63,10 @@ def build_settings(proposal: Proposal) -> Settings:
     sample: dict[str, Any] = {
         "unit": proposal.unit.table,
         "rate": proposal.unit.rate,
-        "strata": [{"column": stratum.column, "rare_below": stratum.rare_below} for stratum in proposal.strata],
+        "strata": [
+            *({"column": stratum.column, "rare_below": stratum.rare_below} for stratum in proposal.strata),
+            *([proposal.size.entry] if proposal.size is not None else []),
+        ],
         "also": {name: {"rate": rate} for name, rate in proposal.separate_draws.items()},
     }
     tables = {name: _build_table_section(proposal, table) for name, table in proposal.tables.items()}

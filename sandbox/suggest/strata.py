@@ -40,6 +40,30 @@ class SuggestedStratum:
     largest: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class SuggestedSize:
+    """A size of units for stratification.
+
+    Attributes:
+        table: The table over whose rows it is summed.
+        column: Its column; None for the number of rows.
+        label: What messages call it.
+        half_width_95: The half-width of the total's 95 % interval without it, as a share of the total.
+        half_width_95_by_size: The same with it.
+    """
+
+    table: str
+    column: str | None
+    label: str
+    half_width_95: float
+    half_width_95_by_size: float
+
+    @property
+    def entry(self) -> dict[str, str]:
+        """The entry of ``strata``."""
+        return {"count": self.table} if self.column is None else {"sum": f"{self.table}.{self.column}"}
+
+
 def choose_strata(session: Session, table: SuggestedTable, unit: SuggestedUnit) -> tuple[SuggestedStratum, ...]:
     """Choose at most two columns: first by names typical of categories, then by few values."""
     candidates = [

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox import provisioner
 from sandbox.commands.init.init import SettingsResult, format_source_uri, inspect_surroundings, write_settings
+from sandbox.commands.init.size_stratum import add_size_stratum
 from sandbox.config.sections.stack import StackSection
 from sandbox.containers.protocol import Job, Mount
 from sandbox.containers.runtime_choice import choose_runtime
@@ -68,6 +69,7 @@ def init_dbt(
         declared=_map_declared_constraints(project, tables),
         progress=progress,
     )
+    proposal = add_size_stratum(proposal, progress)
     return write_settings(proposal, file, _build_surroundings(project, proposal, tables, beside, folder))
 
 

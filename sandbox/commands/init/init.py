@@ -64,6 +64,7 @@ class SettingsResult:
             "next": ["sandbox plan"],
             "unit": self.proposal.unit.table,
             "strata": [stratum.column for stratum in self.proposal.strata],
+            "size_stratum": None if self.proposal.size is None else self.proposal.size.entry,
             "rate": self.proposal.unit.rate,
             "tables": tables,
             "left_out": dict(self.proposal.skipped_tables),
@@ -90,9 +91,11 @@ def init_source(uri: str, file: Path, *, progress: Progress) -> SettingsResult:
     Raises:
         SourceError: The source cannot be read, or has nothing to sample.
     """
-    from sandbox.suggest import build_proposal  # noqa: PLC0415 - Ibis is slow to import
+    from sandbox.commands.init.size_stratum import add_size_stratum  # noqa: PLC0415 - Ibis is slow to import
+    from sandbox.suggest import build_proposal  # noqa: PLC0415
 
     proposal = build_proposal(format_source_uri(uri, file.parent), base=file.parent, progress=progress)
+    proposal = add_size_stratum(proposal, progress)
     return write_settings(proposal, file, inspect_surroundings(file.parent))
 
 

@@ -90,13 +90,26 @@ def _render_unit_draw(unit: UnitPlan, most: int) -> list[RenderableType]:
         f"a share of {name} is known to within ± {format_share(unit.half_width_95)}; a change that affects "
         f"{format_count(unit.detectable_units, 'unit')} or more is seen with 95 % probability"
     )
-    lines = [precision]
-    if unit.size_column is not None and unit.total_half_width_95 is not None:
-        lines.append(
-            f"the {escape_hidden(unit.size_column.name)} is known to within ± {format_share(unit.total_half_width_95)}; shares of "
-            f"{name} have intervals {unit.count_widening:.1f} times as wide as with one rate for all"
-        )
+    lines = [precision, *_describe_totals(unit)]
     return [Text(head, style="bold"), _render_strata(strata, most), *map(Text, lines)]
+
+
+def _describe_totals(unit: UnitPlan) -> Iterable[str]:
+    """Yield how well totals that the settings name will be known, and what strata by size cost."""
+    for label, total in unit.total_precisions.items():
+        sentence = f"the {escape_hidden(label)} is known to within ± {format_share(total.half_width_95)}"
+        if not total.has_interval:
+            sentence += f"; few large {escape_hidden(unit.table)} carry it, so that its changes get one limit at most"
+            if unit.size_column is None:
+                sentence += (
+                    f'; to draw by size, add to strata: {{ sum = "{escape_hidden(label.removeprefix("sum of "))}" }}'
+                )
+        yield sentence
+    if unit.size_column is not None:
+        yield (
+            f"shares of {escape_hidden(unit.table)} have intervals {unit.count_widening:.1f} times as wide as with one rate for "
+            "all: the cost of strata by size"
+        )
 
 
 def render_sample(

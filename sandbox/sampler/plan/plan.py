@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, assert_never
 
 from sandbox.engine.sql.type_names import NUMBER_TYPE
+from sandbox.estimate.totals import MIN_EFFECTIVE_UNITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -97,6 +98,26 @@ class PlannedStratum:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TotalPrecision:
+    """How well a draw will know a total, and a change of it by the same share for every unit.
+
+    Attributes:
+        half_width_95: The half-width of its 95 % interval, as a share of the total.
+        effective_units: K, see `sandbox.estimate.sizes.fit_sizes`.
+        carriers: The number of units that have any of it.
+    """
+
+    half_width_95: float
+    carriers: int
+    effective_units: float
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether the design is good enough for an interval: K is large enough, so that no few units carry the total."""
+        return self.effective_units >= MIN_EFFECTIVE_UNITS
+
+
+@dataclass(frozen=True, kw_only=True)
 class UnitPlan:
     """The draw of one unit table.
 
@@ -111,7 +132,7 @@ class UnitPlan:
         narrowed_by: The columns in the condition.
         outside: Rows for which the condition is false or NULL.
         shared: Whether rows of equal key form one unit.
-        total_half_width_95: With strata by size, the half-width of the 95 % interval of that total, as a share of it.
+        total_precisions: How well totals that the settings name will be known, by what messages call them.
     """
 
     table: str
@@ -124,7 +145,7 @@ class UnitPlan:
     narrowed_by: tuple[str, ...] = ()
     outside: int = 0
     shared: bool = False
-    total_half_width_95: float | None = field(default=None, compare=False)
+    total_precisions: Mapping[str, TotalPrecision] = field(default_factory=dict, compare=False)
 
     @property
     def needed_columns(self) -> tuple[str, ...]:
@@ -187,11 +208,10 @@ class UnitPlan:
             "outside_frame": self.outside,
             "half_width_95": self.half_width_95,
             "detectable_units": self.detectable_units,
-            "total_half_width_95": (
-                {}
-                if self.size_column is None or self.total_half_width_95 is None
-                else {self.size_column.name: self.total_half_width_95}
-            ),
+            "total_half_width_95": {name: total.half_width_95 for name, total in self.total_precisions.items()},
+            "totals_without_interval": [
+                name for name, total in self.total_precisions.items() if not total.has_interval
+            ],
             "strata": [
                 {
                     "values": self.describe_stratum(stratum),

@@ -60,7 +60,10 @@ def _build_plan(project: Project, listing: SourceListing, threads: int | None, p
         with progress.step("detecting personal columns"):
             suspects = personal_columns.find_personal_columns(session, settings, tables, masks)
         steps = table_order.order_tables(settings, {name: table.rows for name, table in tables.items()})
-        units, costs, warnings = plan_unit_draws(session, settings, tables, steps, progress)
+        draws = plan_unit_draws(session, settings, tables, steps, progress)
+        units = {name: draw.plan for name, draw in draws.items()}
+        costs = {name: draw.costs for name, draw in draws.items() if draw.costs is not None}
+        warnings = [warning for draw in draws.values() for warning in draw.warnings]
         hidden = personal_columns.list_hidden_columns(masks, suspects)
         warnings += list_table_warnings(tables.values())
         warnings += _check_keys(session, settings, tables, hidden, progress)

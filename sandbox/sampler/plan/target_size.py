@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 from sandbox.sampler.plan import allocation
 from sandbox.sampler.plan.strata import stratum_variance
 from sandbox.sampler.plan.strata.strata_labels import build_size_lookup_name
-from sandbox.sampler.sizes.size_strata import measure_group_spreads
+from sandbox.sampler.sizes.size_strata import measure_group_deviations
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
@@ -48,8 +47,8 @@ def compute_slopes(session: Session, tables: Mapping[str, SourceTable], unit: Un
     if (sizes := find_size_groups(unit)) is not None:
         index, of_cell = sizes
         edges = unit.columns[index].edges or ()
-        spreads = measure_group_spreads(session, build_size_lookup_name(unit.table), edges)
-        return [spreads[group].deviation for group in of_cell]
+        deviations = measure_group_deviations(session, build_size_lookup_name(unit.table), edges)
+        return [deviations[group] for group in of_cell]
     if rule == "proportional":
         return [1.0] * len(unit.strata)
     if rule == "power":
@@ -112,24 +111,6 @@ def find_size_groups(unit: UnitPlan) -> tuple[int, list[int]] | None:
     if index is None:
         return None
     return index, [int(stratum.labels[index].text or 0) for stratum in unit.strata]
-
-
-def measure_precision(session: Session, unit: UnitPlan) -> UnitPlan:
-    """Return a draw with the precision of the total that its strata by size are made of; without such strata unchanged.
-
-    ``1.96 √(Σ N_h (1/π_h − 1) S_h²)`` as a share of the total, S_h the standard deviation in the stratum's size group.
-    """
-    sizes = find_size_groups(unit)
-    if sizes is None:
-        return unit
-    index, groups = sizes
-    spreads = measure_group_spreads(session, build_size_lookup_name(unit.table), unit.columns[index].edges or ())
-    total = math.fsum(spread.total for spread in spreads)
-    variance = math.fsum(
-        stratum.population * (1 / stratum.probability - 1) * spreads[group].deviation ** 2
-        for stratum, group in zip(unit.strata, groups, strict=True)
-    )
-    return dataclasses.replace(unit, total_half_width_95=1.96 * math.sqrt(variance) / total if total else None)
 
 
 def compute_least_probabilities(draw: DrawSection, unit: UnitPlan, target: SampleTarget) -> list[float]:

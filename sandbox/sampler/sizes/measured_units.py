@@ -65,15 +65,25 @@ def measure_units(
             continue
         with progress.step(f"measuring the units of {name}"):
             sizes.sort(key=lambda size: size.table)
-            units = _build_units_query(session, plan.tables[name], unit, frames[name], drawn[name])
+            units = build_units_query(session, plan.tables[name], unit, frames[name], drawn=drawn[name])
             relation = create_sizes_table(session, plan.tables, name, unit.key, units, sizes)
             records = describe_sizes(session, relation, sizes, len(unit.strata))
         measured[name] = MeasuredUnits(relation=relation, records=records)
     return measured
 
 
-def _build_units_query(session: Session, table: SourceTable, unit: UnitPlan, frame: SamplingFrame, drawn: str) -> str:
-    """Build the SELECT of the frame's units: ``key_0``, …, ``stratum``, and whether the unit was drawn."""
+def build_units_query(
+    session: Session, table: SourceTable, unit: UnitPlan, frame: SamplingFrame, *, drawn: str | None = None
+) -> str:
+    """Build the SELECT of the frame's units: ``key_0``, …, ``stratum``, and whether the unit was drawn.
+
+    Args:
+        session: The query engine.
+        table: The unit table.
+        unit: Its draw.
+        frame: Its frame in the session.
+        drawn: SQL for the FROM clause: the drawn rows, with their unmasked key. None for no drawn unit.
+    """
     used = {column: table.columns[column] for column in unit.needed_columns}
     chosen = ", ".join(quote_identifier(column) for column in used)
     session.execute(
@@ -82,6 +92,10 @@ def _build_units_query(session: Session, table: SourceTable, unit: UnitPlan, fra
     rows = frame.build_frame_query(UNIT_ROWS_VIEW, used)
     keys = [(quote_identifier(column), f"key_{index}") for index, column in enumerate(unit.key)]
     named = ", ".join(f"f.{column} as {key}" for column, key in keys)
+    if drawn is None:
+        return (
+            f"select distinct {named}, f.{quote_identifier(frame.stratum)} as stratum, false as drawn from ({rows}) f"
+        )
     same = " and ".join(f"d.{column} = f.{column}" for column, _ in keys)
     columns = ", ".join(column for column, _ in keys)
     return (

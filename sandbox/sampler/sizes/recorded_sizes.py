@@ -48,7 +48,7 @@ def create_sizes_table(
     Returns:
         Its name.
     """
-    name = f"sizes of {unit.encode().hex()}"
+    name = f"measured units of {unit.encode().hex()}"
     same = [f"key_{index}" for index in range(len(key))]
     joins, values = [], []
     for number, (_, group) in enumerate(groupby(sizes, key=lambda size: size.table)):
@@ -73,15 +73,22 @@ def describe_sizes(session: Session, relation: str, sizes: Sequence[SizeColumn],
         SizeRecord(
             table=size.table,
             column=size.column,
-            moments=_compute_moments(session, relation, size.weights_column, strata),
+            moments=compute_moments(session, relation, size.weights_column, strata),
             unseen=_list_largest_unseen(session, relation, size.weights_column),
         )
         for size in sizes
     ]
 
 
-def _compute_moments(session: Session, relation: str, column: str, strata: int) -> list[list[float]]:
-    """Compute Σx, Σ|x|, Σx², Σ|x|³ and Σx⁴ of each stratum, in whole steps of the stratum's largest |x|."""
+def compute_moments(session: Session, relation: str, column: str, strata: int) -> list[list[float]]:
+    """Compute Σx, Σ|x|, Σx², Σ|x|³ and Σx⁴ of each stratum, in whole steps of the stratum's largest |x|.
+
+    Args:
+        session: The query engine.
+        relation: The table of `create_sizes_table`.
+        column: Its column.
+        strata: The number of strata.
+    """
     name, rows = quote_identifier(column), quote_identifier(relation)
     powers = ["z", "abs(z)", "z * z", "abs(z * z * z)", "z * z * z * z"]
     sums = ", ".join(f"sum(round({power} * {STEPS}.0)::hugeint)::hugeint" for power in powers)

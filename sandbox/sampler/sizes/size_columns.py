@@ -45,6 +45,25 @@ def find_size_column(
     return SizeColumn(table=stratum.count, column=None, type="BIGINT", path=path)
 
 
+def find_named_sizes(
+    settings: Settings, tables: Mapping[str, SourceTable], steps: Sequence[TableStep], unit: str
+) -> dict[str, SizeColumn]:
+    """Return the sizes that the settings of a unit table's draw name, by what messages call them.
+
+    Raises:
+        DataRuleError: A named column holds no numbers, or its table does not belong to the unit.
+    """
+    draw = settings.sample.draws[unit]
+    sizes: dict[str, SizeColumn] = {}
+    if (stratum := draw.size_stratum) is not None:
+        sizes[stratum.label] = find_size_column(settings, tables, steps, unit, stratum)
+    for name in draw.totals:
+        size = _find_summed_column(settings, tables, steps, unit, name, f"totals: {name}")
+        if size not in sizes.values():
+            sizes[f"sum of {name}"] = size
+    return sizes
+
+
 def list_recorded_sizes(
     settings: Settings,
     tables: Mapping[str, SourceTable],
@@ -69,14 +88,8 @@ def list_recorded_sizes(
     Raises:
         DataRuleError: A named column holds no numbers, or its table does not belong to the unit.
     """
-    draw = settings.sample.draws[unit]
-    sizes: dict[str, SizeColumn] = {}
-    if draw.size_stratum is not None:
-        size = find_size_column(settings, tables, steps, unit, draw.size_stratum)
-        sizes[size.weights_column] = size
-    for name in draw.totals:
-        size = _find_summed_column(settings, tables, steps, unit, name, f"totals: {name}")
-        sizes[size.weights_column] = size
+    named = find_named_sizes(settings, tables, steps, unit).values()
+    sizes = {size.weights_column: size for size in named}
     for size in _list_small_sizes(settings, tables, steps, unit, whole=whole):
         if len(sizes) < MAX_SIZES:
             sizes.setdefault(size.weights_column, size)

@@ -114,16 +114,8 @@ def _find_certain_edge(session: Session, rows: str, count: int) -> Decimal | Non
     return None if above is None else Decimal(above)
 
 
-@dataclass(frozen=True, kw_only=True)
-class GroupSpread:
-    """The total of sizes in one group, and their standard deviation."""
-
-    total: float
-    deviation: float
-
-
-def measure_group_spreads(session: Session, lookup: str, edges: Sequence[str]) -> list[GroupSpread]:
-    """Measure the sizes in each group, by the number of edges at or below them.
+def measure_group_deviations(session: Session, lookup: str, edges: Sequence[str]) -> list[float]:
+    """Measure the standard deviation of the sizes in each group, by the number of edges at or below them.
 
     Sums are exact, in whole steps of 2⁻³⁶ of a group's largest size.
     """
@@ -135,9 +127,7 @@ def measure_group_spreads(session: Session, lookup: str, edges: Sequence[str]) -
         f"steps as (select g, m, round(x / m * {STEPS_PER_LARGEST})::hugeint as y from grouped join largest using (g) where m > 0) "
         "select g, any_value(m), count(*), sum(y)::hugeint, sum(y * y)::hugeint from steps group by g"
     )
-    spreads = [GroupSpread(total=0.0, deviation=0.0)] * (len(edges) + 1)
+    deviations = [0.0] * (len(edges) + 1)
     for index, largest, count, total, squares in sums:
-        spreads[index] = GroupSpread(
-            total=largest * total / STEPS_PER_LARGEST, deviation=largest * compute_deviation(count, total, squares)
-        )
-    return spreads
+        deviations[index] = largest * compute_deviation(count, total, squares)
+    return deviations

@@ -57,6 +57,15 @@ class SizeColumn:
         return format_size_name(self.table, self.column)
 
     @property
+    def label(self) -> str:
+        """What messages call it.
+
+        >>> SizeColumn(table="t", column="x", type="BIGINT", path=()).label
+        'sum of t.x'
+        """
+        return f"number of {self.table}" if self.column is None else f"sum of {self.table}.{self.column}"
+
+    @property
     def scale(self) -> int:
         """Digits after the point in a total.
 

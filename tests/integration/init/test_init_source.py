@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from typing import TYPE_CHECKING, Any
 
@@ -125,6 +126,30 @@ def test_names_of_any_kind_and_tables_that_cannot_be_read(folder: Shop) -> None:
     assert "#   broken: " in (folder.root / "sandbox.toml").read_text("utf-8")
     planned = folder.run("plan", "--json")
     assert planned.status == 0, planned.stderr
+
+
+def test_a_heavy_tail_is_drawn_by_size(folder: Shop) -> None:
+    table(folder, "users", "select i as user_id, ['DE', 'FR'][1 + i % 2] as country from range(30000) t(i)")
+    table(
+        folder,
+        "orders",
+        "select i as order_id, i * 7919 % 30000 as user_id, 2000 + i % 20 as year, 5 + i % 3 as pieces, "
+        "(exp(4 * sin(i * 7919 % 30000) + 2 * cos(i)))::decimal(12, 2) as amount, "
+        "exp(6 * sin(i * 7919 % 30000)) as salary from range(60000) t(i)",
+    )
+    done = folder.run("init", "data", "--json")
+    assert done.status == 0, done.stderr
+    assert done.json["size_stratum"] == {"sum": "orders.amount"}
+    assert settings(folder)["sample"]["strata"] == ["country", {"sum": "orders.amount"}]
+    text = (folder.root / "sandbox.toml").read_text("utf-8")
+    shown = re.search(
+        r"carry the sum of orders.amount: drawn at one rate .* ± (.*) %, by size to within ± (.*) %", text
+    )
+    assert shown
+    planned = folder.run("plan", "--json").json["units"]["users"]
+    assert f"{planned['total_half_width_95']['sum of orders.amount'] * 100:.1f}" == shown[2]
+    assert 2 * float(shown[2]) <= float(shown[1])
+    assert planned["totals_without_interval"] == []
 
 
 def test_a_file_that_is_there_is_kept_unless_told_otherwise(folder: Shop) -> None:

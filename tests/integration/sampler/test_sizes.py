@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -9,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
 from sandbox.errors import DataRuleError
 from sandbox.manifest.sample import SampleManifest
 from sandbox.model import SilentProgress
+from sandbox.report.terminal.samples import render_plan
 from sandbox.sampler.plan.warehouse_sql import compile_plan
 from sandbox.samples.catalog import MANIFEST_FILE
 from sandbox.samples.verify import verify_sample
@@ -137,6 +140,47 @@ def test_strata_by_size_draw_the_largest_units_and_the_rest_by_their_spread(plac
 def edge_of(totals: dict[str, Fraction]) -> str:
     """Give the fourth largest total as the manifest writes it."""
     return f"{float(sorted(totals.values())[-4]):.6f}"
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, BY_SIZE])
+def test_a_plan_says_how_well_named_totals_will_be_known(place: SourceProject, settings: str) -> None:
+    """The figures of a plan are those of all units: 1.96 √(Σ N (1/π − 1) S²) over the strata, and K."""
+    write_tables(place)
+    named = settings.replace("min_per", 'totals = ["items.price", "points", "items.weight"]\nmin_per')
+    plan = place.plan(named)
+    unit = plan.units["customers"]
+    assert set(unit.total_precisions) == {"sum of items.price", "sum of points", "sum of items.weight"}
+    drawn, manifest = place.draw(named)
+    record = next(size for size in manifest.sizes["customers"] if size.column == "weight")
+    variance = squares = fourths = 0.0
+    for stratum, (first, _, second, _, fourth) in zip(unit.strata, record.moments, strict=True):
+        gap = (1 - stratum.probability) / stratum.probability
+        spread = (second - first**2 / stratum.population) / (stratum.population - 1)
+        variance += stratum.population * gap * spread
+        squares, fourths = squares + gap * second, fourths + gap**3 * fourth
+    total = float(sum(sum_by_customer("weight").values()))
+    found = unit.total_precisions["sum of items.weight"]
+    assert found.half_width_95 == pytest.approx(1.96 * variance**0.5 / total, rel=1e-9)
+    assert found.effective_units == pytest.approx(squares**2 / fourths, rel=1e-9)
+    assert unit.to_dict()["total_half_width_95"]["sum of items.weight"] == found.half_width_95
+    assert unit.to_dict()["totals_without_interval"] == []
+    assert not verify_sample(drawn.path, SilentProgress())
+
+
+def test_a_total_that_few_units_carry_is_named_with_what_to_write(place: SourceProject) -> None:
+    write_tables(place)
+    place.copy(
+        "customers.parquet", f"select *, case when id = 'c7' then 1e9 else 1 end::double as worth from ({CUSTOMERS})"
+    )
+    plan = place.plan(SETTINGS.replace("min_per", 'totals = ["worth"]\nmin_per'))
+    assert plan.to_dict()["units"]["customers"]["totals_without_interval"] == ["sum of worth"]
+    console = Console(width=400, file=io.StringIO(), record=True)
+    console.print(render_plan(plan))
+    shown = console.export_text()
+    assert (
+        "few large customers carry it, so that its changes get one limit at most; "
+        'to draw by size, add to strata: { sum = "worth" }'
+    ) in shown
 
 
 def test_strata_by_size_are_the_same_in_every_layout(place: SourceProject) -> None:
