@@ -54,6 +54,8 @@ COMMANDS = {
     "rm": ("sandboxes", "Remove a sandbox."),
     "gc": ("cleanup", "Delete unused samples, runs, images and leftovers."),
     "export": ("export", "Write compose.yaml or devcontainer.json for the stack."),
+    "bundle": ("bundle", "Write sample and stack to one file, for a machine without a network."),
+    "unbundle": ("bundle", "Bring a bundle to this machine."),
     "mcp": ("mcp", "Serve the project to a coding agent."),
     "doctor": ("sandboxes", "Check this machine, with one fix per failure."),
 }

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from sandbox.manifest.sample import SampleManifest, StoredFile
     from sandbox.model import Progress, Sample
     from sandbox.samples.transfer import AdvanceCallback
-    from sandbox.store.remote import RemoteStore
+    from sandbox.store.remote import ReadableStore, RemoteStore
 
 MAX_MANIFEST_BYTES = 2**28  # ten thousand strata and files take a few MiB
 MAX_POINTER_BYTES = 200
@@ -152,7 +152,7 @@ def resolve_fingerprint(store: RemoteStore, prefix: str) -> str:
 
 
 def pull_sample(
-    home: Path, store: RemoteStore, fingerprint: str, *, request: str | None = None, progress: Progress
+    home: Path, store: ReadableStore, fingerprint: str, *, request: str | None = None, progress: Progress
 ) -> tuple[Sample, Transfer]:
     """Pull a sample from a store unless it is stored here.
 
@@ -190,7 +190,7 @@ def pull_sample(
     return load_sample(home, fingerprint)[0], done
 
 
-def fetch_complete_manifest(store: RemoteStore, fingerprint: str) -> tuple[SampleManifest, str]:
+def fetch_complete_manifest(store: ReadableStore, fingerprint: str) -> tuple[SampleManifest, str]:
     """Return the manifest in a store and its text, after checking that exactly its files are there."""
     folder = f"samples/{fingerprint}"
     text = store.read_text(f"{folder}/{MANIFEST_FILE}", most=MAX_MANIFEST_BYTES)
@@ -213,7 +213,7 @@ def fetch_complete_manifest(store: RemoteStore, fingerprint: str) -> tuple[Sampl
     return manifest, text
 
 
-def _fetch_files(store: RemoteStore, manifest: SampleManifest, partial: Path, progress: Progress) -> Transfer:
+def _fetch_files(store: ReadableStore, manifest: SampleManifest, partial: Path, progress: Progress) -> Transfer:
     with translate_os_errors(partial):
         partial.mkdir(parents=True, exist_ok=True)
         os.utime(partial)
@@ -303,7 +303,7 @@ def _check_free_space(partial: Path, lacking: Sequence[StoredFile]) -> None:
         )
 
 
-def check_request(manifest: SampleManifest, request: str | None, store: RemoteStore) -> None:
+def check_request(manifest: SampleManifest, request: str | None, store: ReadableStore) -> None:
     """Check that a sample was drawn for a request, if it is known."""
     if request is not None and hash_json(manifest.specification) != request:
         raise StoreError(
@@ -313,7 +313,7 @@ def check_request(manifest: SampleManifest, request: str | None, store: RemoteSt
         )
 
 
-def _check_pulled_sample(partial: Path, store: RemoteStore, progress: Progress) -> None:
+def _check_pulled_sample(partial: Path, store: ReadableStore, progress: Progress) -> None:
     problems = verify_sample(partial, progress)
     if problems:
         shutil.rmtree(partial, ignore_errors=True)
@@ -324,7 +324,7 @@ class _DamagedSampleError(StoreError):
     """The sample in the store does not match its fingerprint."""
 
 
-def _build_damaged_error(store: RemoteStore, fingerprint: str, problems: Sequence[str]) -> _DamagedSampleError:
+def _build_damaged_error(store: ReadableStore, fingerprint: str, problems: Sequence[str]) -> _DamagedSampleError:
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     address = store.format_address(f"samples/{fingerprint}")
     return _DamagedSampleError(
@@ -333,7 +333,7 @@ def _build_damaged_error(store: RemoteStore, fingerprint: str, problems: Sequenc
     )
 
 
-def _build_missing_error(store: RemoteStore, fingerprint: str, there: Sequence[str]) -> StoreError:
+def _build_missing_error(store: ReadableStore, fingerprint: str, there: Sequence[str]) -> StoreError:
     return StoreError(f"there is no sample {fingerprint[:12]} in {store.name}", hint=_format_known_samples(there))
 
 

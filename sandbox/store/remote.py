@@ -9,7 +9,7 @@ import re
 import uuid
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote, unquote, urlsplit
 
 import pyarrow as pa
@@ -42,6 +42,25 @@ _ERROR_REASONS = {
     ("NO_SUCH_BUCKET", "bucket does not exist"): ("there is no such bucket", "make it, or correct its name"),
     ("No space left", "Disk quota"): ("it is full", "free some space there"),
 }
+
+
+class ReadableStore(Protocol):
+    """What a pull of a sample reads: a `RemoteStore`, or a bundle. See the methods of `RemoteStore`."""
+
+    @property
+    def name(self) -> str: ...
+
+    def list_sizes(self, folder: str) -> dict[str, int | None]: ...
+
+    def list_folders(self, folder: str) -> list[str]: ...
+
+    def check_exists(self) -> None: ...
+
+    def read_text(self, path: str, *, most: int) -> str | None: ...
+
+    def read_chunks(self, path: str, *, most: int) -> Iterator[bytes]: ...
+
+    def format_address(self, path: str) -> str: ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -52,12 +54,39 @@ def read_platform(client: EngineClient) -> str:
 
 
 def find_image(client: docker.DockerClient, reference: str) -> EngineImage | None:
-    """Return an image by tag, digest or id; None if the engine does not hold it."""
+    """Return an image by tag, digest or id; None if the engine does not hold it.
+
+    An engine does not know the registry's digest of an image that was loaded from a bundle: it is found by the name of
+    `format_loaded_name`.
+    """
+    names = [reference, format_loaded_name(reference)] if "@sha256:" in reference else [reference]
     with translate_errors(f"look at the image {reference}"):
-        try:
-            return _parse_image(client.api.inspect_image(reference))
-        except docker.errors.ImageNotFound:
-            return None
+        for name in names:
+            with contextlib.suppress(docker.errors.ImageNotFound):
+                return _parse_image(client.api.inspect_image(name))
+    return None
+
+
+def format_loaded_name(reference: str) -> str:
+    """Return the name under which an image by digest is loaded; any other keeps its own."""
+    name, _, digest = reference.partition("@sha256:")
+    return f"sandbox/loaded:{digest}" if digest else name
+
+
+def is_named_by_content(reference: str) -> bool:
+    """Return whether a name says what an image holds: by a digest, or by the id of sandbox's environment.
+
+    >>> [is_named_by_content(name) for name in ("sandbox/python:0123456789abcdef", "sandbox/base:trixie", "team/x:3")]
+    [True, False, False]
+    """
+    return "@sha256:" in reference or re.fullmatch(r"sandbox/[a-z]+:[0-9a-f]{16}", reference) is not None
+
+
+def find_local_name(client: docker.DockerClient, reference: str) -> str:
+    """Return the name by which the engine knows an image: its own, or for a loaded one that of `format_loaded_name`."""
+    image = find_image(client, reference)
+    loaded = format_loaded_name(reference)
+    return loaded if image is not None and "@" in reference and loaded in image.tags else reference
 
 
 def is_in_registry(client: docker.DockerClient, reference: str) -> bool:

@@ -17,7 +17,22 @@ from sandbox.store.paths import find_home_folder
 if TYPE_CHECKING:
     from sandbox.config import Project
     from sandbox.manifest.lock import LockedImage
-    from sandbox.model import Progress, Sample
+    from sandbox.model import Environment, Progress, Sample
+
+
+def build_notebook_image(project: Project, *, frozen: bool, progress: Progress) -> Environment:
+    """Build the image of a project's notebook, on the base of its lock.
+
+    Raises:
+        ContainerEngineError: It cannot be built.
+    """
+    return notebook.ensure_notebook_image(
+        SUPPORTED_PYTHONS[0],
+        _find_base_image(project),
+        home=find_home_folder(),
+        progress=progress,
+        frozen=frozen,
+    )
 
 
 def start_notebook(project: Project, sample: Sample, *, name: str, frozen: bool, progress: Progress) -> str:
@@ -27,13 +42,7 @@ def start_notebook(project: Project, sample: Sample, *, name: str, frozen: bool,
         ContainerEngineError: It cannot be started.
     """
     stack = project.settings.stack
-    image = notebook.ensure_notebook_image(
-        SUPPORTED_PYTHONS[0],
-        _find_base_image(project),
-        home=find_home_folder(),
-        progress=progress,
-        frozen=frozen,
-    )
+    image = build_notebook_image(project, frozen=frozen, progress=progress)
     request = notebook.NotebookRequest(
         name=build_object_name(project, name),
         labels=build_labels(project, name),

@@ -52,6 +52,24 @@ def start_services(
     return descriptions
 
 
+def build_service_images(project: Project, *, frozen: bool, progress: Progress) -> set[str]:
+    """Build the images of a project's services, without starting them, and return their names.
+
+    Raises:
+        ContainerEngineError: One cannot be built.
+    """
+    references = set()
+    if needs_postgres(project):
+        from sandbox.project.services import postgres  # noqa: PLC0415 - see `start_services`
+
+        references.add(postgres.build_postgres_image(project, frozen=frozen, progress=progress).reference)
+    if NOTEBOOK_SERVICE in project.settings.stack.services:
+        from sandbox.project.services import notebook  # noqa: PLC0415
+
+        references.add(notebook.build_notebook_image(project, frozen=frozen, progress=progress).reference)
+    return references
+
+
 def build_databases(
     project: Project, sample: Sample, *, name: str, runtime: Runtime, frozen: bool, progress: Progress
 ) -> PostgresDatabases | None:

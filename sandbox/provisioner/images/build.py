@@ -56,7 +56,7 @@ def build_environment_image(
                     client,
                     context,
                     tag=environment.reference,
-                    arguments={"BASE": base.reference, "ENVIRONMENT": environment.id},
+                    arguments={"BASE": images.find_local_name(client, base.reference), "ENVIRONMENT": environment.id},
                     labels=labels,
                     step=lambda _: advance(1),
                 )

@@ -99,7 +99,9 @@ def _find_environment(client: images.Client, custom: CustomImage, lock: LockDocu
     if custom.dockerfile_inputs is None:
         return _ensure_named_image(client, custom, platform, pull=None)
     entry = lock.platforms.get(platform) if lock else None
-    environment = _describe_environment(custom, platform, _find_bases(client, custom, entry.base if entry else None))
+    environment = _describe_environment(
+        custom, platform, find_base_images(client, custom, entry.base if entry else None)
+    )
     return environment if images.find_image(client, environment.reference) else None
 
 
@@ -121,13 +123,13 @@ def _ensure_named_image(
             f"the image {custom.name} is for {image.platform}, and the engine's containers are {platform}",
             hint=f"docker pull --platform {platform} {custom.name}",
         )
-    return _describe_named_image(custom, image)
+    return _describe_named_image(custom, image, reference=images.find_local_name(client, custom.name))
 
 
-def _describe_named_image(custom: CustomImage, image: images.EngineImage) -> Environment:
+def _describe_named_image(custom: CustomImage, image: images.EngineImage, *, reference: str) -> Environment:
     content = hash_json({"builder": environment_id.BUILDER_VERSION, "layers": list(image.layers)})
     return Environment(
-        id=content, runtime="docker", reference=custom.name, platform=image.platform, python="", base=custom.name
+        id=content, runtime="docker", reference=reference, platform=image.platform, python="", base=custom.name
     )
 
 
@@ -145,12 +147,18 @@ def _ensure_bases(
     if custom.dockerfile_inputs.uses_sandbox_base:
         ours = locked if locked and (locked.reference == bases.LOCAL_BASE or "@" in locked.reference) else None
         bases.ensure_base(client, ours, home=home, progress=progress, frozen=frozen)
-    return _find_bases(client, custom, locked)
+    return find_base_images(client, custom, locked)
 
 
-def _find_bases(client: images.Client, custom: CustomImage, locked_base: LockedImage | None) -> list[LockedImage]:
-    assert custom.dockerfile_inputs is not None
-    base_images = []
+def find_base_images(client: images.Client, custom: CustomImage, locked_base: LockedImage | None) -> list[LockedImage]:
+    """Return the images that a custom image is built on; none for an image by name.
+
+    Raises:
+        ContainerEngineError: The container engine does not hold one.
+    """
+    base_images: list[LockedImage] = []
+    if custom.dockerfile_inputs is None:
+        return base_images
     if custom.dockerfile_inputs.uses_sandbox_base and (base := bases.find_base(client, locked_base)) is not None:
         base_images.append(base)
     for name in custom.dockerfile_inputs.images:
@@ -212,7 +220,7 @@ def _build_image(
                     client,
                     context,
                     tag=environment.reference,
-                    arguments={BASE_ARGUMENT: base_images[0].reference}
+                    arguments={BASE_ARGUMENT: images.find_local_name(client, base_images[0].reference)}
                     if custom.dockerfile_inputs and custom.dockerfile_inputs.uses_sandbox_base
                     else {},
                     labels=labels,

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from sandbox.containers.docker import build_step, images
 from sandbox.containers.docker.client import open_client, open_shared_client
-from sandbox.errors import ContainerEngineError, FrozenMismatchError
+from sandbox.errors import ContainerEngineError, FrozenMismatchError, StoreError
 from sandbox.manifest.canonical_json import hash_file, hash_json
 from sandbox.manifest.json_reader import parse_json, read_document_text
 from sandbox.manifest.lock import LockedPackage
@@ -88,7 +88,7 @@ def fetch_packages(
     known = home / "packages" / f"{hash_json({'base': base.digest, 'names': list(names)})}.json"
     with lock_path(known):
         packages = locked if locked is not None or newest else _read_latest_packages(known)
-        if packages is not None and acquire_lease(folder := _build_folder_path(home, packages)):
+        if packages is not None and acquire_lease(folder := resolve_packages_path(home, packages)):
             return PackageFolder(path=folder, packages=tuple(packages))
         with (
             make_staging_folder(home / "packages", label=image) as staging,
@@ -98,7 +98,7 @@ def fetch_packages(
             if locked is not None:
                 _check_packages(image, locked, downloaded, _read_policy(staging))
             (staging / POLICY_FILE).unlink(missing_ok=True)
-            folder = _build_folder_path(home, downloaded)
+            folder = resolve_packages_path(home, downloaded)
             publish_folder(staging, folder)
         acquire_lease(folder)
         if locked is None:
@@ -179,8 +179,23 @@ def find_changed_packages(folder: Path) -> list[str]:
     ]
 
 
-def _build_folder_path(home: Path, packages: Iterable[LockedPackage]) -> Path:
+def resolve_packages_path(home: Path, packages: Iterable[LockedPackage]) -> Path:
+    """Return the folder of an image's packages, whether it exists or not."""
     return home / "packages" / hash_json([package.model_dump() for package in packages])
+
+
+def compute_folder_name(folder: Path) -> str:
+    """Return the name that a folder of packages has by its contents.
+
+    Raises:
+        StoreError: A file is not what the folder's list of digests says, or is not in it.
+    """
+    digests = read_digests(folder)
+    unlisted = {path.name for path in folder.iterdir()} - digests.keys() - {PINS_FILE}
+    if broken := [*find_changed_packages(folder), *unlisted]:
+        raise StoreError(f"{broken[0]} is not the package that was downloaded")
+    packages = sorted((_parse_package(name, sha256) for name, sha256 in digests.items()), key=lambda item: item.name)
+    return resolve_packages_path(folder, packages).name
 
 
 def _read_latest_packages(known: Path) -> list[LockedPackage] | None:

@@ -101,7 +101,7 @@ def _build_image(
                     client,
                     context,
                     tag=service.reference,
-                    arguments={"BASE": base.reference, "ENVIRONMENT": service.id},
+                    arguments={"BASE": images.find_local_name(client, base.reference), "ENVIRONMENT": service.id},
                     labels=labels,
                     step=lambda _: None,
                 )

@@ -11,8 +11,12 @@ from rich.text import Text
 from sandbox.formatting import escape_hidden, format_count, format_size
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from rich.console import RenderableType
 
+    from sandbox.manifest.bundle import BundleDocument
     from sandbox.model import Sample
     from sandbox.samples.transfer import Transfer
 
@@ -35,6 +39,27 @@ def render_pull(sample: Sample, transfer: Transfer, *, used: bool) -> Renderable
         else Text("it is not what sandbox.toml asks for, so this project does not use it", style="yellow")
     )
     return Group(Text(head, style="bold"), remark, Text(escape_hidden(str(sample.path)), style="dim"))
+
+
+def render_bundle(file: Path, digest: str, size: int, document: BundleDocument) -> RenderableType:
+    """Render a written bundle: what it holds, and the command to read it."""
+    count = f"{format_count(len(document.files), 'file')}, {format_count(len(document.images), 'image')}"
+    return Group(
+        Text(f"{escape_hidden(str(file))}: {format_size(size)}, {count}, for {document.platform}", style="bold"),
+        Text(
+            f"in a clone of this commit on the other machine: sandbox unbundle {shlex.quote(file.name)} --digest {digest}"
+        ),
+        Text(f"it holds the rows of the sample {document.sample[:16]}: who has it can read them", style="yellow"),
+    )
+
+
+def render_unbundled(sample: str, files: int, images: Sequence[str]) -> RenderableType:
+    """Render what came out of a bundle."""
+    count = f"{format_count(files, 'file')}, {format_count(len(images), 'image')}"
+    return Group(
+        Text(f"sample {sample[:16]} is here, and of its stack what was missing: {count}", style="bold"),
+        Text("next: sandbox create, or sandbox diff", style="dim"),
+    )
 
 
 def _format_amount(transfer: Transfer) -> str:
