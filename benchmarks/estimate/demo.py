@@ -26,7 +26,7 @@ import duckdb
 
 from sandbox import compare
 from sandbox.compare.units.sampled_units import build_unit_draws
-from sandbox.config import CONFIG_FILE_NAME, project_file
+from sandbox.config.project_file import CONFIG_FILE_NAME, load_project
 from sandbox.demo import create_demo
 from sandbox.model import SilentProgress, TableFiles
 from sandbox.project.sample import ensure_sample
@@ -148,7 +148,7 @@ def rightly_placed(found: OutputDiff) -> bool:
 def sampled(place: Path, codes: tuple[Path, Path], salt: str) -> OutputDiff:
     """Draw with one salt, run both versions on the sample, and compare."""
     shop, scratch = place / "shop", place / "scratch"
-    project = project_file(shop / CONFIG_FILE_NAME, start=shop, environ=os.environ, flags={("sample", "salt"): salt})
+    project = load_project(shop / CONFIG_FILE_NAME, start=shop, environ=os.environ, flags={("sample", "salt"): salt})
     drawn = ensure_sample(project, progress=SilentProgress())
     made = [run(code, drawn.sample.path / "tables", scratch / str(number)) for number, code in enumerate(codes)]
     found = compared(made, build_unit_draws(drawn.manifest, drawn.sample.path))

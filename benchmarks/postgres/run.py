@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from adbc_driver_postgresql import dbapi
 
-from sandbox.config import project_file
+from sandbox.config.project_file import load_project
 from sandbox.engine.postgres.snapshot import PostgresLimits, PostgresSnapshot
 from sandbox.engine.rule import prn, pushdown_sql
 from sandbox.model import SilentProgress
@@ -120,7 +120,7 @@ def _fetched(uri: str, sql: str) -> None:
 def _drawn(uri: str, folder: Path, rate: float) -> None:
     file = folder / "sandbox.toml"
     file.write_text(SETTINGS.format(uri=uri, table=TABLE, rate=rate), "utf-8")
-    project = project_file(file, start=folder, environ={}, flags={})
+    project = load_project(file, start=folder, environ={}, flags={})
     with tempfile.TemporaryDirectory(dir=folder) as home:
         draw_sample(
             project,

@@ -85,13 +85,13 @@ def scan(source: Path, scratch: Path, steps: Steps, *, tables: tuple[str, ...]) 
 def draw(source: Path, scratch: Path, steps: Steps, *, sections: str) -> Callable[[], int]:
     """Plan and draw a stratified sample with sandbox, as `sandbox sample --refresh` does."""
     os.environ["SANDBOX_HOME"] = str(scratch / "home")
-    from sandbox.config import project_file  # noqa: PLC0415
+    from sandbox.config.project_file import load_project  # noqa: PLC0415
     from sandbox.project.sample import ensure_sample  # noqa: PLC0415 - what a contender imports is its own affair
 
     file = scratch / "sandbox.toml"
     head = 'version = 1\n[project]\nname = "benchmark"\n[pipeline]\ncommand = "true"\n[source]\n'
     file.write_text(f"{head}uri = {json.dumps(str(source))}\n{sections}")
-    project = project_file(file, start=scratch, environ={}, flags={})
+    project = load_project(file, start=scratch, environ={}, flags={})
 
     def work() -> int:
         shutil.rmtree(scratch / "home", ignore_errors=True)

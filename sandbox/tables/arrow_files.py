@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 from pyarrow import feather, fs, ipc, orc
 
-from sandbox.engine.duckdb.arrow_scan import check_arrow_types
+from sandbox.engine.duckdb.arrow_types import check_arrow_types
 from sandbox.error_text import describe_foreign_error
 from sandbox.errors import SourceError
 

@@ -41,6 +41,13 @@ def test_help_imports_nothing_slow(shop: Shop, arguments: tuple[str, ...]) -> No
     assert found & SLOW == set()
 
 
+def test_draw_imports_only_what_its_source_needs(shop: Shop) -> None:
+    found = imported(shop, "sample")
+    assert {"ibis", "pyarrow"} <= found
+    drivers = {"adbc_driver_manager", "deltalake", "docker", "pyiceberg", "pymysql", "pyspark"}
+    assert found & ({"pandas", "polars"} | drivers) == set()
+
+
 def test_warm_create_needs_neither_ibis_nor_an_engine_of_containers(shop: Shop) -> None:
     shop.run("create")
     assert imported(shop, "create") & {"ibis", "sqlglot", "docker", "jinja2"} == set()

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sandbox.engine.duckdb.session import quote_identifier, quote_literal
-from sandbox.engine.rule import pushdown_sql
 from sandbox.engine.rule.prn import PRIME
 
 if TYPE_CHECKING:
@@ -47,6 +46,8 @@ def build_rule_filter(
     threshold: int,
 ) -> str | None:
     """Build the condition for rows whose random number is below a threshold; None keeps all rows."""
+    from sandbox.engine.rule import pushdown_sql  # noqa: PLC0415 - Ibis takes 0.3 s
+
     values = build_server_columns(types, columns)
     if threshold >= PRIME or any(name not in values for name in key):
         return None

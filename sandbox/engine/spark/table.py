@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from sandbox.engine.rule import pushdown_sql
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
+    from sandbox.engine.rule.pushdown_sql import PushdownDialect
     from sandbox.engine.spark.cluster import SparkCluster
 
 ROW_NUMBER_COLUMN = "place"  # the row number in its file; the table's own columns are named by number
-SPARK_DIALECT: pushdown_sql.PushdownDialect = "databricks"  # Spark's SQL
+SPARK_DIALECT: PushdownDialect = "databricks"  # Spark's SQL
 # DuckDB types whose values have the same text in Spark, or are compared directly.
 COMPARABLE_TYPES = {
     "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "VARCHAR", "BOOLEAN", "DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE",
@@ -124,6 +123,8 @@ def build_rule_filter(
         below: The limit of the permanent random number (exclusive).
         whole: The label columns, and labels.
     """
+    from sandbox.engine.rule import pushdown_sql  # noqa: PLC0415 - Ibis takes 0.3 s
+
     names = {name: f"c{table.file_columns[name]}" for name in key}
     kinds = {names[name]: table.types[name] for name in key}
     k, fold, number = pushdown_sql.build_number_steps(kinds, [names[name] for name in key], coefficients, SPARK_DIALECT)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sandbox.engine.duckdb.arrow_scan import insert_rows
+from sandbox.engine.duckdb.arrow_types import insert_rows
 from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.engine.rule.prn import PRIME
 from sandbox.engine.sql.ibis_types import choose_unused_name

@@ -37,13 +37,13 @@ def measure_total_precisions(
     relation = create_sizes_table(
         session, tables, unit.table, unit.key, units, sorted(sizes.values(), key=lambda size: size.table)
     )
+    moments = compute_moments(session, relation, [size.weights_column for size in sizes.values()], len(unit.strata))
     precisions = {}
     for label, size in sizes.items():
-        moments = compute_moments(session, relation, size.weights_column, len(unit.strata))
         [(carriers,)] = session.fetch_rows(
             f"select count(*) from {quote_identifier(relation)} where {quote_identifier(size.weights_column)} <> 0"
         )
-        if (precision := compute_total_precision(unit.strata, moments, carriers)) is not None:
+        if (precision := compute_total_precision(unit.strata, moments[size.weights_column], carriers)) is not None:
             precisions[label] = precision
     return precisions
 

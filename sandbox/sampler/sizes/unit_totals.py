@@ -82,18 +82,26 @@ class SizeColumn:
         """DuckDB's name of the type of a total."""
         return f"DECIMAL({TOTAL_DIGITS},{self.scale})"
 
+    def build_value(self, row: str) -> str:
+        """Build the SQL of the exact value of one row; NULL if it has none."""
+        assert self.column is not None
+        value = f"{row}.{quote_identifier(self.column)}"
+        decimal = DECIMAL_TYPE.fullmatch(self.type)
+        if SMALL_INTEGER_TYPES.fullmatch(self.type) or (decimal and int(decimal[1]) <= MAX_EXACT_DIGITS):
+            return value
+        number = f"{value}::double"
+        small = f"case when isfinite({number}) and abs({number}) < {LARGEST_NUMBER} then {value} end"
+        return f"({small})::DECIMAL(32,{ROUNDED_SCALE})"
+
     def build_total(self, row: str) -> str:
         """Build the SQL of the total over grouped rows; 0 without a value."""
         if self.column is None:
             return f"count(*)::{self.total_type}"
-        value = f"{row}.{quote_identifier(self.column)}"
-        decimal = DECIMAL_TYPE.fullmatch(self.type)
-        exact = SMALL_INTEGER_TYPES.fullmatch(self.type) or (decimal and int(decimal[1]) <= MAX_EXACT_DIGITS)
-        if not exact:
-            number = f"{value}::double"
-            small = f"case when isfinite({number}) and abs({number}) < {LARGEST_NUMBER} then {value} end"
-            value = f"({small})::DECIMAL(32,{ROUNDED_SCALE})"
-        return f"coalesce(sum({value}), 0)::{self.total_type}"
+        return f"coalesce(sum({self.build_value(row)}), 0)::{self.total_type}"
+
+    def build_total_of_row(self, row: str) -> str:
+        """Build the SQL of the total of a unit with one row: the same value as `build_total`."""
+        return f"coalesce({self.build_value(row)}, 0)::{self.total_type}"
 
 
 def is_summable(kind: str) -> bool:
@@ -102,7 +110,12 @@ def is_summable(kind: str) -> bool:
 
 
 def build_totals_query(
-    tables: Mapping[str, SourceTable], unit: str, key: Sequence[str], sizes: Sequence[SizeColumn]
+    tables: Mapping[str, SourceTable],
+    unit: str,
+    key: Sequence[str],
+    sizes: Sequence[SizeColumn],
+    *,
+    is_unique: bool = False,
 ) -> str:
     """Build the SELECT of ``key_0``, … and ``x_0``, …: each unit with rows, and its totals.
 
@@ -111,6 +124,8 @@ def build_totals_query(
         unit: The unit table.
         key: Its key.
         sizes: Sizes over one table, at least one. Where a referenced key repeats, its rows belong to the smallest unit.
+        is_unique: Whether the key is known to be unique. Then references to it name the units, and are not looked up in
+            the unit table; keys of no unit have totals as well.
     """
     table, path = sizes[0].table, sizes[0].path
     totals = ", ".join(f"{size.build_total('r')} as x_{index}" for index, size in enumerate(sizes))
@@ -121,9 +136,29 @@ def build_totals_query(
         listed = ", ".join(f"{column} as {name}" for column, name in zip(keys, names, strict=True))
         where = build_not_null_condition(key, "r")
         return f"select {listed}, {totals} from {rows} where {where} group by {', '.join(keys)}"
+    if is_unique and _names_units(tables, table, key, path):
+        references = dict(zip(path[0].key, path[0].columns, strict=True))
+        columns = [references[column] for column in key]
+        cells = [f"r.{quote_identifier(column)}" for column in columns]
+        listed = ", ".join(f"{cell} as {name}" for cell, name in zip(cells, names, strict=True))
+        where = f"{build_not_null_condition(columns, 'r')} and {build_when_condition(path[0], 'r')}"
+        return f"select {listed}, {totals} from {rows} where {where} group by {', '.join(cells)}"
     owners, on = _build_owners_query(tables, unit, key, path), _build_join(tables, table, path[0])
     listed = ", ".join(f"o.u{_build_part(index, key)} as {name}" for index, name in enumerate(names))
     return f"select {listed}, {totals} from {rows} join ({owners}) o on {on} group by o.u"
+
+
+def _names_units(tables: Mapping[str, SourceTable], table: str, key: Sequence[str], path: Sequence[Reference]) -> bool:
+    """Return whether a table refers to units by their whole key, with the same types or integers."""
+    pairs = pair_reference_columns(tables, table, path[0])
+    return (
+        len(path) == 1
+        and sorted(path[0].key) == sorted(key)
+        and all(
+            kind == other or (SMALL_INTEGER_TYPES.fullmatch(kind) and SMALL_INTEGER_TYPES.fullmatch(other))
+            for (_, kind), (_, other) in pairs
+        )
+    )
 
 
 def _build_owners_query(

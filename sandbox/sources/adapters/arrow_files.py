@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duckdb.arrow_scan import check_arrow_types, describe_schema
+from sandbox.engine.duckdb.arrow_types import check_arrow_types, describe_schema
 from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.sources.adapters.scan_view import build_file_select, name_scan_view
-from sandbox.sources.files.arrow_streams import ArrowFileScan, ArrowStream, open_arrow_stream, open_orc_stream
 from sandbox.sources.files.columns import check_same_columns
 from sandbox.sources.files.type_union import unify_file_types
 from sandbox.sources.protocol import SourceAdapter, number_rows
 from sandbox.sources.table import SourceTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from sandbox.engine.duckdb.session import Session
+    from sandbox.sources.files.arrow_streams import ArrowStream
     from sandbox.sources.listing import SourceFile
     from sandbox.sources.protocol import TableRequest
 
@@ -30,18 +30,17 @@ class ArrowDetails:
 
 
 class ArrowFilesAdapter(SourceAdapter):
-    """Files that pyarrow reads in batches.
-
-    Attributes:
-        open_stream: Opens a file.
-    """
+    """Files that pyarrow reads in batches."""
 
     is_columnar = True
-    open_stream: Callable[[SourceFile], ArrowStream]
+
+    def open_stream(self, file: SourceFile) -> ArrowStream:
+        """Open a file."""
+        raise NotImplementedError
 
     def open_table(self, session: Session, request: TableRequest) -> SourceTable:
         files = request.files
-        streams = [type(self).open_stream(file) for file in files]
+        streams = [self.open_stream(file) for file in files]
         check_same_columns(files, [tuple(stream.schema.names) for stream in streams])
         for file, stream in zip(files, streams, strict=True):
             check_arrow_types(file.path, stream.schema)
@@ -67,8 +66,10 @@ class ArrowFilesAdapter(SourceAdapter):
         self._register_scans(session, table.name, table.files)
 
     def _register_scans(self, session: Session, table: str, files: tuple[SourceFile, ...]) -> None:
+        from sandbox.sources.files.arrow_streams import ArrowFileScan  # noqa: PLC0415 - slow, see `arrow_scan`
+
         for index, file in enumerate(files):
-            scan = ArrowFileScan(type(self).open_stream(file))
+            scan = ArrowFileScan(self.open_stream(file))
             session.register_table(name_scan_view(table, index), scan)
 
     def build_select(self, table: SourceTable, files: Sequence[int] | None, number: str | None) -> str:
@@ -90,7 +91,11 @@ class ArrowAdapter(ArrowFilesAdapter):
     format = "arrow"
     suffixes = (".arrow", ".feather", ".ipc", ".arrows")
     weak_suffixes = suffixes
-    open_stream = staticmethod(open_arrow_stream)
+
+    def open_stream(self, file: SourceFile) -> ArrowStream:
+        from sandbox.sources.files.arrow_streams import open_arrow_stream  # noqa: PLC0415 - slow, see `arrow_scan`
+
+        return open_arrow_stream(file)
 
 
 class OrcAdapter(ArrowFilesAdapter):
@@ -100,4 +105,8 @@ class OrcAdapter(ArrowFilesAdapter):
     suffixes = (".orc",)
     weak_suffixes = suffixes
     parquet_ratio = 1.0
-    open_stream = staticmethod(open_orc_stream)
+
+    def open_stream(self, file: SourceFile) -> ArrowStream:
+        from sandbox.sources.files.arrow_streams import open_orc_stream  # noqa: PLC0415 - slow, see `arrow_scan`
+
+        return open_orc_stream(file)

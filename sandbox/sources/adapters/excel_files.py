@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from sandbox.engine.duckdb.arrow_scan import describe_schema
+from sandbox.engine.duckdb.arrow_types import describe_schema
 from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.error_text import describe_foreign_error
 from sandbox.errors import SourceError

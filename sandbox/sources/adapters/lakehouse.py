@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sandbox.engine.duckdb.arrow_scan import describe_schema, insert_rows
+from sandbox.engine.duckdb.arrow_types import describe_schema, insert_rows
 from sandbox.engine.duckdb.session import quote_identifier, quote_literal
 from sandbox.engine.duckdb.table_functions import build_parquet_reader
 from sandbox.engine.lakes import delta, iceberg

@@ -15,8 +15,6 @@ from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.engine.lakes.lake_table import SourceSnapshot as Version
 from sandbox.engine.postgres import catalog
 from sandbox.engine.postgres.columns import find_unsupported_columns, qualify_table, resolve_columns
-from sandbox.engine.postgres.scan import PostgresScan, count_groups
-from sandbox.engine.postgres.snapshot import PostgresLimits, PostgresSnapshot
 from sandbox.errors import ConfigError, DataRuleError, SourceError
 from sandbox.sources.adapters import postgres_pushdown
 from sandbox.sources.adapters.scan_view import build_scan_select, name_scan_view
@@ -34,6 +32,7 @@ if TYPE_CHECKING:
     from sandbox.engine.database_schema import DeclaredTable
     from sandbox.engine.duckdb.session import Session
     from sandbox.engine.postgres.columns import PostgresColumn
+    from sandbox.engine.postgres.snapshot import PostgresLimits, PostgresSnapshot
     from sandbox.sources.listing import SourceFormat
     from sandbox.sources.protocol import ColumnPairs, DrawRule, TableRequest
 
@@ -101,11 +100,13 @@ class PostgresAdapter(SourceAdapter):
 
     def attach_table(self, session: Session, table: SourceTable) -> None:
         """Register a table in a session: whole, and in pieces that accept filters."""
+        from sandbox.engine.postgres import scan as scanning  # noqa: PLC0415 - slow, see `arrow_scan`
+
         pieces = [_get_piece(file) for file in table.files]
         snapshot, declared = pieces[0].snapshot, pieces[0].table
         session.add_interrupt_callback(snapshot.cancel)
         for index in (None, *range(len(pieces))):
-            scan = PostgresScan(
+            scan = scanning.PostgresScan(
                 snapshot,
                 table.name,
                 declared,
@@ -132,6 +133,8 @@ class PostgresAdapter(SourceAdapter):
         return list(postgres_pushdown.build_server_columns(table.columns, _get_columns(table)))
 
     def count_groups(self, table: SourceTable, columns: Sequence[str], key: Sequence[str]) -> pa.Table | None:
+        from sandbox.engine.postgres.scan import count_groups  # noqa: PLC0415 - slow, see `arrow_scan`
+
         piece = _get_piece(table.files[0])
         by_name = {column.name: column for column in _get_columns(table)}
         chosen = [by_name[name] for name in columns]
@@ -170,6 +173,8 @@ def _list_database(uri: str, *, base: Path, section: SourceSection | None) -> So
         raise ConfigError(problem)
     parts = urlsplit(uri)
     accepted = section is not None and section.row_security == "accept"
+    from sandbox.engine.postgres.snapshot import PostgresSnapshot  # noqa: PLC0415 - the driver takes 0.5 s
+
     snapshot = PostgresSnapshot(uri, _build_connection_limits(section), row_security=accepted)
     try:
         there = catalog.list_tables(snapshot)
@@ -229,6 +234,8 @@ def _describe_policies(table: catalog.PostgresTable) -> str:
 
 def _build_connection_limits(section: SourceSection | None) -> PostgresLimits:
     """Return the limits in ``[source.postgres]``."""
+    from sandbox.engine.postgres.snapshot import PostgresLimits  # noqa: PLC0415 - the driver takes 0.5 s
+
     if section is None or section.postgres is None:
         return PostgresLimits()
     return PostgresLimits(

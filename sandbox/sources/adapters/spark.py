@@ -20,7 +20,6 @@ from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.engine.rule.prn import PRIME
 from sandbox.engine.spark import table as spark_table
 from sandbox.engine.spark.cluster import SparkCluster, SparkEndpoint
-from sandbox.engine.spark.scan import SparkScan
 from sandbox.errors import ConfigError
 from sandbox.sources.adapters.parquet_files import ParquetAdapter
 from sandbox.sources.adapters.scan_view import build_scan_select, name_scan_view
@@ -120,6 +119,8 @@ class SparkAdapter(SourceAdapter):
 
     def attach_table(self, session: Session, table: SourceTable) -> None:
         """Register a table in a session: whole, and by file with filters."""
+        from sandbox.engine.spark.scan import SparkScan  # noqa: PLC0415 - slow, see `arrow_scan`
+
         handle = get_spark_table(table)
         session.add_interrupt_callback(handle.cluster.cancel)
         whole = SparkScan(handle, list(_group_files(table)), narrowed=False, failed=session.set_statement_error)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sandbox.engine import sqlite
 from sandbox.engine.database_schema import SQLITE
 from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.sources.adapters.database_file import DatabaseFileAdapter, estimate_file_share, estimate_row_width
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from sandbox.engine import sqlite
     from sandbox.engine.database_schema import DeclaredTable
     from sandbox.engine.duckdb.session import Session
     from sandbox.sources.listing import SourceFile
@@ -41,6 +41,8 @@ class SQLiteAdapter(DatabaseFileAdapter):
     parquet_ratio = 0.3
 
     def read_catalog(self, path: Path) -> tuple[Sequence[DeclaredTable], sqlite.SQLiteSnapshot]:
+        from sandbox.engine import sqlite  # noqa: PLC0415 - slow, see `arrow_scan`
+
         snapshot = sqlite.SQLiteSnapshot(str(path))
         return sqlite.list_declared_tables(snapshot), snapshot
 
@@ -50,6 +52,8 @@ class SQLiteAdapter(DatabaseFileAdapter):
         Raises:
             SourceError: The table cannot be read, or a column without a fixed type holds values of several kinds.
         """
+        from sandbox.engine import sqlite  # noqa: PLC0415 - slow, see `arrow_scan`
+
         [file] = request.files
         cells, declared_types = sqlite.resolve_columns(file.handle, file.table_path[1], request.fixed)
         types = {cell.name: cell.kind for cell in cells}
@@ -79,6 +83,8 @@ class SQLiteAdapter(DatabaseFileAdapter):
         return replace(table, rows=rows, width=width, share=estimate_file_share(file, rows, width))
 
     def attach_table(self, session: Session, table: SourceTable) -> None:
+        from sandbox.engine import sqlite  # noqa: PLC0415 - slow, see `arrow_scan`
+
         assert isinstance(table.details, SQLiteDetails)
         [file] = table.files
         scan = sqlite.SQLiteTable(file.handle, file.table_path[1], table.details.columns)

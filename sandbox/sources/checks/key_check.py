@@ -12,7 +12,7 @@ from sandbox.error_text import format_row_value
 from sandbox.errors import DataRuleError
 from sandbox.formatting import format_count
 from sandbox.sources.checks.schema_check import pair_reference_columns
-from sandbox.sources.projection import project_table
+from sandbox.sources.projection import MAX_EXACT_ROWS, project_table
 from sandbox.sources.registry import translate_file_errors
 
 if TYPE_CHECKING:
@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 
 MAX_EXAMPLES = 5
 EXACT_BITS = {"FLOAT": 24, "DOUBLE": 53}  # whole numbers of so many bits are distinct
+
+
+def has_checked_key(settings: Settings, table: SourceTable, key: Sequence[str]) -> bool:
+    """Return whether planning a draw has checked that this key of a table is unique in all of its rows."""
+    section = settings.tables[table.name]
+    return table.rows <= MAX_EXACT_ROWS and section.duplicates == "error" and section.key == list(key)
 
 
 def check_unique_keys(

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from pyarrow import feather, ipc, orc
 
-from sandbox.engine.duckdb.arrow_scan import ScannableTable, choose_plain_type, convert_to_plain
+from sandbox.engine.duckdb.arrow_scan import ScannableTable
+from sandbox.engine.duckdb.arrow_types import choose_plain_type, convert_to_plain
 from sandbox.error_text import describe_foreign_error
 from sandbox.errors import SourceError
 

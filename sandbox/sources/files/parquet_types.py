@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from sandbox.engine.duckdb.arrow_scan import MAX_DECIMAL_DIGITS, walk_types
+from sandbox.engine.duckdb.arrow_types import MAX_DECIMAL_DIGITS, walk_types
 from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.engine.duckdb.table_functions import format_file_list
 from sandbox.errors import SourceError

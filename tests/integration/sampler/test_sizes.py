@@ -227,3 +227,13 @@ def test_what_makes_no_size_is_refused(place: SourceProject, stratum: str, said:
     write_tables(place)
     with pytest.raises(DataRuleError, match=said):
         place.plan(SETTINGS.replace('"country"', stratum))
+
+
+def test_sizes_are_those_of_a_key_that_was_not_checked(place: SourceProject) -> None:
+    write_tables(place)
+    lost = "select * from ({}) union all select 9999, null, 3 union all select 10000, 'c77777', 4"
+    place.copy("orders.parquet", lost.format(ORDERS))
+    _, checked = place.draw(SETTINGS)
+    _, unchecked = place.draw(SETTINGS.replace('key = ["id"]', 'key = ["id"]\nduplicates = "unit"'))
+    assert checked.sizes["customers"]
+    assert checked.sizes == unchecked.sizes
