@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, JsonValue
 
 from sandbox.manifest.canonical_json import hash_json
 from sandbox.manifest.document import Document, DocumentPart
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 SIZE_PREFIX = "size of "
 """How the weights' columns of sizes begin."""
@@ -31,12 +34,29 @@ class StratumRecord(DocumentPart):
 
 
 class UnitDrawRecord(DocumentPart):
-    """The draw of one unit table."""
+    """The draw of one unit table.
+
+    ``assignment`` is the content digest of the sampled units' keys and strata. It is set if these do not follow from the
+    units' rows.
+    """
 
     key: list[str]
     null_keys: int
     coefficients: list[int]
     strata: list[StratumRecord]
+    assignment: str | None = None
+
+    def list_undecided_columns(self, columns: Collection[str]) -> list[str]:
+        """Return the strata columns in which a unit's row does not decide its stratum.
+
+        These are columns of other tables, sizes, and columns in which cells were merged.
+
+        Args:
+            columns: The columns of the unit table.
+        """
+        labels = [(name, label) for stratum in self.strata for name, label in stratum.values.items()]
+        merged = {name for name, label in labels if isinstance(label, dict) and "any_of" in label}
+        return [name for name in dict(labels) if name in merged or name not in columns]
 
 
 class SizeRecord(DocumentPart):

@@ -26,7 +26,7 @@ from sandbox.runner.logs import BoundedLog, append_log_lines
 from sandbox.runner.output_records import find_damage, record_file
 from sandbox.runner.run_setup import write_setup
 from sandbox.runner.variation import build_thread_variables, prepare_tables, vary_limits
-from sandbox.store.checked_folder import check_folder, read_checked_files, set_folder_aside
+from sandbox.store.checked_folder import check_folder, list_folder_contents, read_checked_files, set_folder_aside
 from sandbox.store.folder import restrict_access, stage_folder, translate_os_errors
 from sandbox.store.leases import acquire_lease
 from sandbox.store.seal_key import load_seal_key
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from sandbox.runner.outputs import CollectedOutputs
     from sandbox.runner.pipeline_database import PipelineDatabase, PipelineDatabaseFactory
     from sandbox.runner.run_setup import RunSetup
+    from sandbox.store.checked_folder import FileStats
 
 RECORD_FILE = "run.json"
 CODE_MOUNT = "/sandbox/code"
@@ -191,12 +192,13 @@ def execute_run(request: RunRequest, runtime: Runtime, runs: Path) -> Run:
 
     Raises:
         ContainerEngineError: The run could not be started.
-        StoreError: The record cannot be written, for example on a full disk; or the run changed the sample. A changed
-            sample is set aside, and the record says ``failed``.
+        StoreError: The record cannot be written, for example on a full disk; or the run changed the sample, or wrote to it
+            and restored it. A changed sample is set aside, and the record says ``failed``.
         PipelineError: The run succeeded, but its outputs cannot be read; the record says ``failed``.
     """
     identity = request.identity
     files = read_checked_files(request.sample.path)
+    stats = _list_sample_stats(request)
     started = dt.datetime.now(dt.UTC)
     name = f"{started:%Y%m%dT%H%M%S}-{identity[:12]}-{os.urandom(2).hex()}"
     unreadable: PipelineError | None = None
@@ -227,7 +229,8 @@ def execute_run(request: RunRequest, runtime: Runtime, runs: Path) -> Run:
                     unreadable = error
                     outcome = dataclasses.replace(outcome, ending=RunOutcome.FAILED)
         changed = check_folder(request.sample.path, files, SilentProgress()) if files else None
-        if changed is not None:
+        written = None if changed is not None else _find_written_file(stats, _list_sample_stats(request))
+        if changed is not None or written is not None:
             outcome = dataclasses.replace(outcome, ending=RunOutcome.FAILED)
         record = _build_record(
             request,
@@ -243,6 +246,12 @@ def execute_run(request: RunRequest, runtime: Runtime, runs: Path) -> Run:
     acquire_lease(runs / name)
     if changed is not None:
         raise _set_sample_aside(request, changed)
+    if written is not None:
+        raise StoreError(
+            f"{written} of the sample {request.sample.fingerprint[:12]} was written while the pipeline at "
+            f"{request.code.version.ref} ran, and is as before now: what the run read is not known",
+            hint="the pipeline must not write to $SANDBOX_SAMPLE; if another program did, run it again",
+        )
     if unreadable is not None:
         raise PipelineError(
             append_log_lines(unreadable.message.replace(str(folder), str(runs / name)), runs / name),
@@ -266,6 +275,19 @@ def _detect_removal(folder: Path) -> Iterator[None]:
         raise StoreError(
             f"{folder} was removed while the pipeline ran", hint="another command removed it; run it again"
         ) from error
+
+
+def _list_sample_stats(request: RunRequest) -> Mapping[str, FileStats]:
+    """Return the stats of a sample's files where a run could write to them; empty where its mount is read-only."""
+    if request.environment.runtime != "local":
+        return {}
+    with translate_os_errors(request.sample.path):
+        return list_folder_contents(request.sample.path)[0]
+
+
+def _find_written_file(before: Mapping[str, FileStats], after: Mapping[str, FileStats]) -> str | None:
+    """Return the first file that was written, or replaced by an equal one, between two moments; None if there is none."""
+    return next((path for path in sorted(before) if after.get(path) != before[path]), None)
 
 
 def _set_sample_aside(request: RunRequest, problem: str) -> StoreError:

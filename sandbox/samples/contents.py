@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sandbox.engine.content_digest import compute_content_digest
+from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.engine.duckdb.table_functions import build_parquet_reader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from sandbox.engine.duckdb.session import Session
@@ -20,3 +21,17 @@ def describe_parquet_files(session: Session, files: Iterable[Path]) -> tuple[dic
     rows = session.fetch_rows(f"describe select * from {relation}", doing="the content digest")
     columns = {row[0]: row[1] for row in rows}
     return columns, compute_content_digest(session, relation, columns)
+
+
+def compute_assignment_digest(session: Session, weights: Path, key: Sequence[str], types: Mapping[str, str]) -> str:
+    """Return the content digest of the keys and strata in a file of weights.
+
+    Args:
+        session: Reads the file.
+        weights: The file.
+        key: The columns of the unit's key.
+        types: The types of the unit table's columns.
+    """
+    columns = {**{column: types[column] for column in key}, "stratum": "INTEGER"}
+    shown = ", ".join(quote_identifier(column) for column in columns)
+    return compute_content_digest(session, f"(select {shown} from {build_parquet_reader([weights])})", columns)

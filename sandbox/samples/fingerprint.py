@@ -24,13 +24,17 @@ def compute_fingerprint(
 
     Args:
         specification: See `sandbox.samples.specification`.
-        units: The units of the manifest: keys, null keys, strata.
+        units: The units of the manifest: keys, null keys, strata, and the strata's sampled units where these do not
+            follow from the rows.
         tables: The tables of the manifest, for their counts outside the frame, their dangling references and the
             metadata of their Parquet files, where there are some.
         contents: The content digest of each table.
     """
     population = {
-        "units": {name: unit.model_dump(mode="json") for name, unit in units.items()},
+        "units": {
+            name: unit.model_dump(mode="json", exclude=set() if unit.assignment else {"assignment"})
+            for name, unit in units.items()
+        },
         "tables": {
             name: table.model_dump(mode="json", include={"outside_frame", "references"})
             | ({} if table.frame is None else {"frame": table.frame})

@@ -10,7 +10,7 @@ from sandbox.errors import StoreError
 from sandbox.manifest.canonical_json import hash_file
 from sandbox.manifest.sample import SampleManifest
 from sandbox.samples.catalog import MANIFEST_FILE, find_size_problem, list_files
-from sandbox.samples.contents import describe_parquet_files
+from sandbox.samples.contents import compute_assignment_digest, describe_parquet_files
 from sandbox.samples.fingerprint import compute_fingerprint
 from sandbox.samples.weights_check import find_weights_problems
 from sandbox.store.checked_folder import list_folder_contents
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from sandbox.manifest.sample import StoredFile
+    from sandbox.manifest.sample import StoredFile, UnitDrawRecord
     from sandbox.model import Progress
 
 
@@ -80,12 +80,42 @@ def _verify_contents(sample_path: Path, manifest: SampleManifest) -> list[str]:
             if contents[name] != table.content:
                 problems.append(f"the content of {name} is not the recorded one")
         if not problems:
-            problems = _verify_fingerprint(sample_path, manifest, contents)
+            units = _compute_assignments(session, sample_path, manifest)
+            problems = _verify_fingerprint(sample_path, manifest, units, contents)
         return problems or find_weights_problems(session, sample_path, manifest)
 
 
-def _verify_fingerprint(sample_path: Path, manifest: SampleManifest, contents: Mapping[str, str]) -> list[str]:
-    problems = []
+def _compute_assignments(
+    session: Session, sample_path: Path, manifest: SampleManifest
+) -> dict[str, UnitDrawRecord | None]:
+    """Return the units with the digests that follow from the weights; None for a unit without weights."""
+    units: dict[str, UnitDrawRecord | None] = {}
+    for name, unit in manifest.units.items():
+        stored = manifest.weights.get(name)
+        types = {column.name: column.type for column in manifest.tables[name].columns}
+        if unit.assignment is None or stored is None:
+            units[name] = unit if unit.assignment is None else None
+            continue
+        try:
+            digest = compute_assignment_digest(session, sample_path / stored.path, unit.key, types)
+        except StoreError:
+            units[name] = None  # the file has other columns
+        else:
+            units[name] = unit.model_copy(update={"assignment": digest})
+    return units
+
+
+def _verify_fingerprint(
+    sample_path: Path,
+    manifest: SampleManifest,
+    units: Mapping[str, UnitDrawRecord | None],
+    contents: Mapping[str, str],
+) -> list[str]:
+    problems = [
+        f"{manifest.weights[name].path if name in manifest.weights else name} does not have the strata of the fingerprint"
+        for name, unit in units.items()
+        if unit != manifest.units[name]
+    ]
     fingerprint = compute_fingerprint(manifest.specification, manifest.units, manifest.tables, contents)
     if fingerprint != manifest.fingerprint:
         problems.append(

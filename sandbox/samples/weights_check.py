@@ -51,6 +51,11 @@ def _find_unit_problem(session: Session, sample_path: Path, manifest: SampleMani
     sizes = {size.name: "DOUBLE" for size in manifest.sizes.get(unit, ())}
     if described != {column: types.get(column) for column in draw.key} | WEIGHT_COLUMNS | sizes:
         return f"the columns of {stored.path} are not the unit's key, stratum, probability, weight and recorded sizes"
+    others = draw.list_undecided_columns(types)
+    if others and draw.assignment is None:
+        return (
+            f"nothing proves the strata of {unit} by {', '.join(others)}: an earlier version of sandbox drew the sample"
+        )
     own = [name for name in draw.strata[0].values if name in types]
     _create_strata_table(session, draw.strata, own)
     _create_views(session, sample_path, manifest, unit, weights, own)

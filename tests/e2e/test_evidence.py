@@ -96,6 +96,42 @@ def test_a_run_that_adds_a_file_to_the_sample_ends_with_13_and_the_sample_is_set
     assert not (sample / "tables" / "orders" / "zz.parquet").exists()
 
 
+DAMAGE = """
+import os
+sample = os.path.dirname(os.environ["SANDBOX_SAMPLE"])
+path = os.path.join(sample, {name!r})
+content = open(path, "rb").read()
+changed = bytearray(content)
+changed[len(changed) // 2] ^= 1
+os.chmod(path, 0o600)
+times = os.stat(path)
+open(path, "wb").write(bytes(changed))
+if {restored}:
+    open(path, "wb").write(content)
+os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+"""
+
+
+def test_a_run_that_writes_to_any_file_of_the_sample_ends_with_13(project: Shop) -> None:
+    """Also where it leaves all as it was, size and times included: nobody knows what was read in between.
+
+    Takes long: a run for each file of the sample.
+    """
+    sample = Path(project.run("sample", "--json").json["path"])
+    code = (project.root / "pipeline.py").read_text("utf-8")
+    names = sorted(path.relative_to(sample).as_posix() for path in sample.rglob("*") if path.is_file())
+    assert len(names) > 4
+    for name in names:
+        (project.root / "pipeline.py").write_text(DAMAGE.format(name=name, restored=True) + code, "utf-8")
+        done = project.run("run")
+        assert (done.status, f"{name} of the sample" in done.stderr) == (13, True), (name, done.stderr)
+        assert sample.exists()
+    (project.root / "pipeline.py").write_text(DAMAGE.format(name=names[-1], restored=False) + code, "utf-8")
+    done = project.run("run")
+    assert (done.status, f"{names[-1]} was changed" in done.stderr) == (13, True), done.stderr
+    assert not sample.exists()
+
+
 def test_what_was_added_to_the_sample_is_found_before_every_verdict(project: Shop) -> None:
     sample = Path(project.run("sample", "--json").json["path"])
     strange: dict[str, Callable[[Path], object]] = {

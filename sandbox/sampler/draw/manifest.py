@@ -20,6 +20,7 @@ from sandbox.manifest.sample import (
     StratumRecord,
     UnitDrawRecord,
 )
+from sandbox.samples.contents import compute_assignment_digest
 from sandbox.samples.fingerprint import compute_fingerprint
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def build_manifest(drawn: DrawResult) -> SampleManifest:
     extraction = drawn.extraction
     plan, folder = extraction.plan, extraction.journal.sample
     tables = {step.table: _describe_table(drawn, step) for step in plan.steps}
-    units = {name: _describe_unit(unit, drawn.sample_sizes[name]) for name, unit in plan.units.items()}
+    units = {name: _describe_unit(drawn, name, unit, tables[name]) for name, unit in plan.units.items()}
     contents = {name: table.content for name, table in tables.items()}
     salts = plan.specification["units"]
     weights = {name: f"weights/{name}.parquet" for name in plan.units}
@@ -128,8 +129,8 @@ def _describe_file(done: PartRecord) -> RowsFile:
     return RowsFile(path=done.path, bytes=done.bytes, sha256=done.sha256, rows=done.rows)
 
 
-def _describe_unit(unit: UnitPlan, sampled: list[int]) -> UnitDrawRecord:
-    return UnitDrawRecord(
+def _describe_unit(drawn: DrawResult, name: str, unit: UnitPlan, table: SampledTable) -> UnitDrawRecord:
+    record = UnitDrawRecord(
         key=list(unit.key),
         null_keys=unit.null_keys,
         coefficients=list(unit.coefficients),
@@ -141,6 +142,13 @@ def _describe_unit(unit: UnitPlan, sampled: list[int]) -> UnitDrawRecord:
                 threshold=stratum.threshold,
                 sampled=count,
             )
-            for stratum, count in zip(unit.strata, sampled, strict=True)
+            for stratum, count in zip(unit.strata, drawn.sample_sizes[name], strict=True)
         ],
     )
+    types = {column.name: column.type for column in table.columns}
+    if not record.list_undecided_columns(types):
+        return record
+    extraction = drawn.extraction
+    weights = extraction.journal.sample / "weights" / f"{name}.parquet"
+    digest = compute_assignment_digest(extraction.session, weights, record.key, types)
+    return record.model_copy(update={"assignment": digest})

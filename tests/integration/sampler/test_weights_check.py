@@ -127,3 +127,29 @@ customer = "key"
     sample, manifest = place.draw(SETTINGS + reference)
     assert manifest.masking["customers"]["id"].startswith("key")
     assert verify_sample(sample.path, SilentProgress()) == []
+
+
+OTHER_STRATA = SETTINGS.replace('"country", "active"', '"friends.kind"')
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_strata_of_other_tables_are_part_of_the_fingerprint(place: SourceProject, tmp_path: Path, masked: bool) -> None:
+    place.copy("customers.parquet", CUSTOMERS)
+    place.copy("friends.parquet", "select range as id, range % 3 = 0 as kind from range(400)")
+    mask = '[tables.customers.mask]\nid = "hash"\n' if masked else ""
+    drawn, manifest = place.draw(OTHER_STRATA + mask)
+    assert verify_sample(drawn.path, SilentProgress()) == []
+    sample = tmp_path / drawn.fingerprint
+    shutil.copytree(drawn.path, sample)
+    change_weights(sample, CHANGES["keys of two strata exchanged"][0])
+    (problem,) = verify_sample(sample, SilentProgress())
+    assert problem == "weights/customers.parquet does not have the strata of the fingerprint"
+    fields = json.loads((sample / MANIFEST_FILE).read_text("utf-8"))
+    unproven = manifest.units["customers"].model_copy(update={"assignment": None})
+    with Session() as session:
+        changed = manifest.model_copy(update={"units": {"customers": unproven}})
+        (problem,) = find_weights_problems(session, drawn.path, changed)
+    assert "nothing proves the strata of customers by friends.kind" in problem
+    del fields["units"]["customers"]["assignment"]
+    (sample / MANIFEST_FILE).write_text(json.dumps(fields), "utf-8")
+    assert any("the fingerprint that follows" in problem for problem in verify_sample(sample, SilentProgress()))
