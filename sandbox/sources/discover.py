@@ -5,19 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sandbox.error_text import describe_foreign_error
 from sandbox.errors import SourceError
 from sandbox.sources import bucket, folder
 from sandbox.sources.adapters import excel_files, spark
 from sandbox.sources.listing import SourceListing, keep_etags
 from sandbox.sources.registry import ADAPTERS, get_adapter
+from sandbox.sources.unreadable_file import build_file_error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from sandbox.config.sections.source import SourceSection
+    from sandbox.sources.listing import SourceFile
     from sandbox.sources.table import SourceTable
+    from sandbox.store.remote import RemoteStore
 
 
 def list_configured_source(section: SourceSection, *, base: Path) -> SourceListing:
@@ -37,14 +39,13 @@ def list_source(uri: str, *, base: Path, section: SourceSection | None = None) -
     Raises:
         SourceError: The source is missing or unreadable.
     """
-    root = (base / uri).absolute()
     try:
         for adapter in ADAPTERS.values():
             if (listing := adapter.list_source(uri, base=base, section=section)) is not None:
                 return listing
-        remote, tree = bucket.list_bucket(uri, base=base) if "://" in uri else (None, _list_local_folder(root))
     except OSError as error:
-        raise SourceError(f"the source {root} cannot be read: {describe_foreign_error(error)}") from error
+        raise build_file_error(f"the source {(base / uri).absolute()}", "cannot be read", error, hint="") from error
+    remote, tree = _list_tree(uri, base)
     found = _split_workbooks(_find_tree_tables(tree))
     return SourceListing(
         uri=uri,
@@ -56,6 +57,15 @@ def list_source(uri: str, *, base: Path, section: SourceSection | None = None) -
         is_folder=True,
         remote=remote,
     )
+
+
+def _list_tree(uri: str, base: Path) -> tuple[RemoteStore | None, folder.SourceTree]:
+    """List the files of a folder or bucket."""
+    root = (base / uri).absolute()
+    try:
+        return bucket.list_bucket(uri, base=base) if "://" in uri else (None, _list_local_folder(root))
+    except OSError as error:
+        raise build_file_error(f"the source {root}", "cannot be read", error, hint="") from error
 
 
 def _list_local_folder(root: Path) -> folder.SourceTree:
@@ -99,24 +109,39 @@ def _split_workbooks(found: folder.TreeTables) -> folder.TreeTables:
     return replace(found, files=files, problems=problems)
 
 
-def find_changed_files(before: SourceListing, tables: Mapping[str, SourceTable]) -> list[str]:
-    """Return the names of the tables' files changed since they were listed in ``before``.
+def check_unchanged(before: SourceListing, tables: Mapping[str, SourceTable]) -> None:
+    """Check that the tables' files are as they were listed in ``before``; files that came since do not matter.
 
     Raises:
-        SourceError: The source cannot be read any more.
+        SourceError: A file has changed or is missing, or the source cannot be read any more.
     """
     changeable = {name: table for name, table in tables.items() if not get_adapter(table).is_snapshot}
     if not changeable:
-        return []
-    now = list_source(before.uri, base=before.base)
-    changed = []
-    for name, table in changeable.items():
-        _, files = now.files.get(name, (table.format, ()))
-        files = keep_etags(table.files, before.listed, files)
+        return
+    present = _list_present_files(before)
+    for table in changeable.values():
+        now = tuple(file for file in (_find_present_file(file, present) for file in table.files) if file is not None)
+        adapter = get_adapter(table)
         try:
-            changed += get_adapter(table).find_changed_files(table, files)
+            changed = adapter.find_changed_files(table, keep_etags(table.files, before.listed, now))
         except OSError as error:
-            raise SourceError(
-                f"the source cannot be read any more: {describe_foreign_error(error)}", lost=True
-            ) from error
-    return changed
+            raise build_file_error("the source", "cannot be read any more", error, hint="") from error
+        if changed:
+            raise adapter.build_change_error(table, changed)
+
+
+def _list_present_files(before: SourceListing) -> dict[tuple[str, tuple[str, ...]], SourceFile]:
+    """Return the files of a source as they are now, by path, and in a database also by table."""
+    for adapter in ADAPTERS.values():
+        if (listing := adapter.list_source(before.uri, base=before.base, section=None)) is not None:
+            return {(file.path, file.table_path): file for _, files in listing.files.values() for file in files}
+    tree = _list_tree(before.uri, before.base)[1]
+    return {(file.path, ()): file for file in tree.files}
+
+
+def _find_present_file(
+    file: SourceFile, present: Mapping[tuple[str, tuple[str, ...]], SourceFile]
+) -> SourceFile | None:
+    """Return a listed file as it is now; None if it is missing."""
+    now = present.get((file.path, file.table_path)) or present.get((file.path, ()))
+    return now and replace(file, bytes=now.bytes, modified=now.modified, etag="", content=b"")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 from sandbox.engine.duckdb import decoded_files, remote_files
 from sandbox.engine.duckdb.decoded_files import PLAIN_DECODING, Decoding, find_compression, open_decompressed
 from sandbox.errors import ConfigError, SourceError
+from sandbox.storage_errors import retry_passing_failures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -84,7 +85,7 @@ class SourceFile:
         if self.content:
             return io.BytesIO(self.content)
         if self.system is not None:
-            return cast("BinaryIO", self.system.open_input_file(self.key))
+            return cast("BinaryIO", remote_files.open_remote_stream(self.system, self.key))
         return Path(self.path).open("rb")
 
     @property
@@ -95,7 +96,7 @@ class SourceFile:
     def read_size(self) -> int | None:
         """Return its present size in bytes; None if it is missing."""
         if self.system is not None:
-            return cast("int | None", self.system.get_file_info(self.key).size)
+            return cast("int | None", retry_passing_failures(lambda: self.system.get_file_info(self.key)).size)
         try:
             return Path(self.path).stat().st_size
         except FileNotFoundError:
@@ -187,9 +188,12 @@ def fetch_etags(files: Sequence[SourceFile], *, with_content: bool = False) -> t
 def _fetch_etag(file: SourceFile, *, with_content: bool) -> SourceFile:
     if file.etag and not with_content:
         return file
-    with file.system.open_input_file(file.key) as stream:
-        metadata = stream.metadata() or {}
-        content = stream.read() if with_content else b""
+
+    def fetch() -> tuple[Any, bytes]:
+        with file.system.open_input_file(file.key) as stream:
+            return stream.metadata() or {}, stream.read() if with_content else b""
+
+    metadata, content = retry_passing_failures(fetch)
     return replace(file, etag=metadata.get(b"ETag", metadata.get("ETag", b"")).decode(), content=content)
 
 

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 from sandbox.config.sections.sample import TableSection
 from sandbox.engine.duckdb.session import quote_identifier, quote_literal
-from sandbox.error_text import describe_foreign_error, format_row_value
-from sandbox.errors import ConfigError, DataRuleError, SandboxError, SourceError
+from sandbox.error_text import format_row_value
+from sandbox.errors import ConfigError, DataRuleError, SandboxError
 from sandbox.sources.adapters.duckdb_file import UNSUPPORTED_TYPES
 from sandbox.sources.files.columns import describe_columns
 from sandbox.sources.files.partitions import add_partition_columns, list_partition_values
 from sandbox.sources.listing import fetch_etags, register_files, suggest_name
 from sandbox.sources.protocol import TableRequest
 from sandbox.sources.registry import ADAPTERS, get_adapter, translate_file_errors
+from sandbox.sources.unreadable_file import build_file_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -121,7 +122,7 @@ def _register_files(session: Session, files: Sequence[SourceFile]) -> tuple[Sour
     try:
         tagged = fetch_etags(files, with_content=True)
     except OSError as error:
-        raise SourceError(f"the source cannot be read: {describe_foreign_error(error)}", lost=True) from error
+        raise build_file_error("the source", "cannot be read", error) from error
     register_files(session, tagged)
     return tagged
 

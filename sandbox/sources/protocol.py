@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sandbox.config.toml_quoting import quote_key
 from sandbox.engine.duckdb.session import quote_identifier
+from sandbox.errors import SourceError
 from sandbox.sources.files.file_errors import explain_read_error
 from sandbox.sources.listing import fetch_etags
+from sandbox.sources.unreadable_file import format_names
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from sandbox.config.sections.source import SourceSection
     from sandbox.engine.database_schema import DeclaredTable
     from sandbox.engine.duckdb.session import Session
-    from sandbox.errors import SourceError
     from sandbox.sources.listing import SourceFile, SourceListing
     from sandbox.sources.table import SourceTable
 
@@ -246,15 +247,20 @@ class SourceAdapter:
         return explain_read_error(cause, files)
 
     def find_changed_files(self, table: SourceTable, files: tuple[SourceFile, ...]) -> list[str]:
-        """Return the names of a table's changed files; ``files`` are its present ones.
+        """Return the names of a table's changed and missing files; ``files`` are the present ones.
 
         Raises:
             OSError: A file is unreachable.
         """
-        present = fetch_etags(files)
-        if present == table.files:
-            return []
-        return [file.name for file in table.files if file not in present] or [f"the files of {table.name}"]
+        present = set(fetch_etags(files))
+        return [file.name for file in table.files if file not in present]
+
+    def build_change_error(self, table: SourceTable, names: Sequence[str]) -> SourceError:
+        """Build the error for files of a table that changed or vanished since they were listed."""
+        return SourceError(
+            f"the source changed while it was read: {format_names(names)}",
+            hint="draw again when nothing writes to these files; files that only come do not matter",
+        )
 
     def list_pushable_columns(self, table: SourceTable) -> list[str]:
         """Return the columns whose values the source and the session interpret alike."""

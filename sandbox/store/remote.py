@@ -20,6 +20,7 @@ from sandbox.errors import StoreError
 from sandbox.formatting import format_count
 from sandbox.model import BUCKET_SCHEMES
 from sandbox.scratch import STAGED_PREFIX
+from sandbox.storage_errors import MISSING, classify_failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -30,18 +31,6 @@ LEFTOVER_AGE = dt.timedelta(days=1)
 GCS_RETRY_SECONDS = 30  # without it the client tries for 15 minutes
 
 _SECRET_VARIABLES = re.compile(r"^(AWS|AZURE|GOOGLE|GCS|GCP)_.*(KEY|SECRET|TOKEN|PASSWORD|CONNECTION|SAS)")
-_ERROR_REASONS = {
-    ("NETWORK_CONNECTION", "UNAVAILABLE", "Could not resolve", "CURL error"): (
-        "it cannot be reached",
-        "check the address and the network; another endpoint: AWS_ENDPOINT_URL, or ?endpoint_override=",
-    ),
-    ("ACCESS_DENIED", "PERMISSION_DENIED", "Permission denied", "INVALID_ACCESS_KEY_ID", "HTTP status 403"): (
-        "there is no permission",
-        "check the credentials of the environment (AWS_PROFILE, AWS_ACCESS_KEY_ID and others) and what they may do",
-    ),
-    ("NO_SUCH_BUCKET", "bucket does not exist"): ("there is no such bucket", "make it, or correct its name"),
-    ("No space left", "Disk quota"): ("it is full", "free some space there"),
-}
 
 
 class ReadableStore(Protocol):
@@ -282,9 +271,9 @@ def _translate_errors(name: str, doing: str) -> Iterator[None]:
         yield
     except (OSError, pa.ArrowException) as error:
         text = _redact_secrets(describe_foreign_error(error))
-        for signs, (reason, hint) in _ERROR_REASONS.items():
-            if any(sign.casefold() in text.casefold() for sign in signs):
-                raise StoreError(f"{name} cannot be {doing}: {reason} ({text})", hint=hint) from error
+        if failure := classify_failure(text):
+            hint = failure.hint if failure is not MISSING else ""
+            raise StoreError(f"{name} cannot be {doing}: {failure.reason} ({text})", hint=hint) from error
         raise StoreError(f"{name} cannot be {doing}: {text}") from error
 
 

@@ -233,6 +233,9 @@ class DecodedStream:
             self._block = next(self._blocks, b"")
         except (UnicodeDecodeError, EOFError) as error:
             raise OSError(describe_decoding_error(error)) from None
+        except OSError:
+            self._restart()  # the next read begins again: after an error the blocks would seem to end
+            raise
         return bool(self._block)
 
     def size(self) -> int:

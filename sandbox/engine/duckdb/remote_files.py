@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import io
 import re
 import threading
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import pyarrow as pa
 from fsspec import AbstractFileSystem
 
 from sandbox.error_text import describe_foreign_error
+from sandbox.storage_errors import retry_passing_failures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,6 +21,70 @@ if TYPE_CHECKING:
     from pyarrow import fs
 
     from sandbox.engine.duckdb.session import Session
+
+MIN_RETRIED_BYTES = 4096  # a server's error is shown only if the requested range is at least as long as it
+BUFFER_BYTES = 64 * 2**10
+
+
+def read_range(file: Any, count: int, position: int) -> bytes:
+    """Return up to ``count`` bytes of one of pyarrow's files; try again what passes.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    asked = [count]
+
+    def read() -> bytes:
+        try:
+            data: bytes = file.read_at(asked[0], position)
+        except OSError:
+            asked[0] = max(count, MIN_RETRIED_BYTES)
+            raise
+        return data[:count]
+
+    return retry_passing_failures(read)
+
+
+class RemoteStream(io.RawIOBase):
+    """One of pyarrow's files as a stream, whose reads are tried again."""
+
+    def __init__(self, system: fs.FileSystem, path: str) -> None:
+        super().__init__()
+        self._file = retry_passing_failures(lambda: system.open_input_file(path))
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._position = (0, self._position, self._file.size())[whence] + offset
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        data = read_range(self._file, len(buffer), self._position)
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.close()
+        super().close()
+
+
+def open_remote_stream(system: fs.FileSystem, path: str) -> io.BufferedReader:
+    """Open a file of a bucket for reading; reads are tried again.
+
+    Raises:
+        OSError: It is missing or unreachable.
+    """
+    return io.BufferedReader(RemoteStream(system, path), BUFFER_BYTES)
 
 
 class RemoteFile:
@@ -50,7 +116,7 @@ class RemoteFile:
             position = self._position
             self._seeks.clear()
         try:
-            data: bytes = self._file.read_at(count, position)
+            data = read_range(self._file, count, position)
         except OSError as error:
             raise OSError(f"{self._path}: {describe_foreign_error(error)}") from None
         self._position = position + len(data)
@@ -115,7 +181,11 @@ class RemoteFileSystem(ListedFileSystem):
     def open_listed(self, path: str) -> RemoteFile:
         if content := self.contents.get(path):
             return RemoteFile(pa.BufferReader(content), path)
-        return RemoteFile(self.system.open_input_file(path.partition("://")[2]), path)
+        key = path.partition("://")[2]
+        try:
+            return RemoteFile(retry_passing_failures(lambda: self.system.open_input_file(key)), path)
+        except OSError as error:
+            raise OSError(f"{path}: {describe_foreign_error(error)}") from None
 
 
 def register_remote_files(

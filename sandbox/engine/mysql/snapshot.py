@@ -217,7 +217,7 @@ def _list_settings_statements(limits: MySQLLimits, *, is_mariadb: bool) -> list[
 # By error number: message and hint. The texts of these errors hold no values of rows.
 KNOWN_ERRORS = {
     **dict.fromkeys((2006, 2013, 2055, 1053, 1927, 4031), (
-        "MySQL ended the connection while it was read: {}", "look at the server's log; draw again when it is up, nothing is left half-written",
+        "MySQL ended the connection while it was read: {}", "look at the server's log, and draw again when it is up",
     )),
     **dict.fromkeys((1969, 3024), (
         "MySQL ended a statement: {}", 'give it longer: statement_timeout = "2h" in [source.mysql]; or read from a replica',

@@ -18,6 +18,7 @@ from adbc_driver_postgresql import dbapi
 
 from sandbox.error_text import describe_foreign_error, hide_credentials
 from sandbox.errors import SourceError
+from sandbox.storage_errors import RETRY_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -189,6 +190,17 @@ class PostgresSnapshot:
             connection.close()
 
     def _open_connection(self, exported: str | None = None) -> dbapi.Connection:
+        """Open a connection; try again while the server starts or has no connection left."""
+        for pause in RETRY_SECONDS:
+            try:
+                return self._connect(exported)
+            except SourceError as error:
+                if not PASSING_REFUSAL.search(error.message):
+                    raise
+            time.sleep(pause)
+        return self._connect(exported)
+
+    def _connect(self, exported: str | None) -> dbapi.Connection:
         with translate_errors(connecting=True):
             connection = dbapi.connect(self.uri, autocommit=True)
             try:
@@ -277,7 +289,7 @@ KNOWN_ERRORS = (
     (
         r"57P0\d|08\w{3}", r"server closed the connection|no connection to the server|terminating connection|SSL connection has been",
         "Postgres ended the connection while it was read: {}",
-        "look at the server's log; draw again when it is up, nothing is left half-written",
+        "look at the server's log, and draw again when it is up",
     ),
     (
         "57014", "statement timeout|canceling statement",
@@ -302,6 +314,10 @@ KNOWN_ERRORS = (
     ("40001|72000", "conflict with recovery|snapshot too old", "Postgres ended the moment that is read: {}",
      "on a replica, raise max_standby_streaming_delay or set hot_standby_feedback = on"),
 )  # fmt: skip
+LOST_CONNECTION_STATES = KNOWN_ERRORS[0][0]
+PASSING_REFUSAL = re.compile(
+    r"is starting up|not yet accepting connections|too many clients|connection slots are reserved"
+)
 CONNECTION_FAILURE = re.compile(
     r"failed to connect|connection to server .* failed|could not translate|invalid (URI|connection)",
     re.IGNORECASE,
@@ -323,5 +339,5 @@ def _convert_error(error: Exception, *, connecting: bool) -> SourceError:
     summary = describe_foreign_error(error, summary)
     for states, texts, message, hint in KNOWN_ERRORS:
         if re.fullmatch(states, state) or (not (states and state.strip("-")) and re.search(texts, summary)):
-            return SourceError(message.format(summary), hint=hint)
+            return SourceError(message.format(summary), hint=hint, lost=states == LOST_CONNECTION_STATES)
     return SourceError(f"Postgres: {summary}")

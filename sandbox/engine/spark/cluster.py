@@ -215,8 +215,19 @@ def _ignore_pandas_warning() -> Iterator[None]:
         yield
 
 
-# Pattern of the error's text, message, and hint.
-KNOWN_ERRORS = (
+# Pattern of the error's text, message, and hint. The first match decides: a cause comes before its consequences.
+CLUSTER_ERRORS = (
+    (
+        r"OutOfMemoryError|Java heap space|GC overhead limit|UNABLE_TO_ACQUIRE_MEMORY|(?:[Ee]xit (?:code|status)|exitCode):? ?(?:52|137)\b|"  # noqa: ISC004
+        r"exceeding (?:physical )?memory limits|OOMKilled|^MemoryError$",
+        "an executor of Spark at {where} ran out of memory",
+        "give it more: spark.executor.memory (its Python: spark.executor.memoryOverhead; with a local master: spark.driver.memory)",
+    ),
+    (
+        r"Python worker exited unexpectedly|Python worker failed to connect back",
+        "the Python of an executor of Spark at {where} ended unexpectedly",
+        "it may have run out of memory: raise spark.executor.memoryOverhead; the executor's log says more",
+    ),
     (
         r"PYTHON_VERSION_MISMATCH|ModuleNotFoundError|Cannot run program|(?<!PySpark)ImportError",
         "the workers of Spark at {where} cannot carry out what is to be done there: {python}",
@@ -228,6 +239,12 @@ KNOWN_ERRORS = (
         'install one (Debian: apt-get install openjdk-17-jre-headless), or use a Connect server: remote = "sc://host:15002" in [source.spark]',
     ),
     (
+        r"Py4JNetworkError|Answer from Java side is empty|Error while sending or receiving|SparkContext was shut down|"  # noqa: ISC004
+        r"cannot call methods on a stopped SparkContext|\AAn error occurred while calling \S+\Z|\A\[Errno 111\] Connection refused\Z",
+        "Spark's process on this machine ended while it worked for {where}",
+        "it may have run out of memory: raise spark.driver.memory in spark-defaults.conf",
+    ),
+    (
         r"UNAVAILABLE|Connection refused|failed to connect|All masters are unresponsive|DNS resolution failed|UnknownHostException",
         "Spark at {where} cannot be reached: {said}",
         'look at [source.spark]: remote = "sc://host:15002" or master = "spark://host:7077"; is it running?',
@@ -235,12 +252,30 @@ KNOWN_ERRORS = (
     (r"UNAUTHENTICATED|PERMISSION_DENIED|AccessControlException|AccessDenied",
      "Spark at {where} refuses: {said}", "give the user or token that it runs as the right to read the source"),
     (
+        r"SlowDown|Slow Down|SLOW_DOWN|Status Code: 503|HTTP/1\.1 (?:429|503)|ThrottlingException",
+        "the source's bucket asks the executors of Spark at {where} for fewer requests",
+        "wait a little, or lower the number of executors",
+    ),
+    (
+        r"ExecutorLostFailure|ExecutorDeadException|executor .*lost|MetadataFetchFailed|FetchFailed",
+        "Spark at {where} lost executors repeatedly",
+        "its web page or the executors' log says why: memory, a stopped machine, or a preempted container",
+    ),
+)  # fmt: skip
+# The files are at fault, so that a draw cannot continue.
+FILE_ERRORS = (
+    (
         r"PATH_NOT_FOUND|FileNotFoundException|FILE_NOT_EXIST",
         "Spark at {where} does not see a file of the source: {said}",
-        "its workers have to reach the folder or bucket under the same name as this machine",
+        "its workers have to reach the folder or bucket under the same name as this machine; if they do, the file was removed meanwhile",
     ),
     (r"PARQUET_TYPE|Illegal Parquet type|ParquetDecodingException|CONVERT_FILE_TYPE|CANNOT_MERGE_INCOMPATIBLE",
      "Spark cannot read a column of the source: {said}", 'leave it out with a view, or read the source with engine = "duckdb"'),
+    (
+        r"FAILED_READ_FILE|is not a Parquet file",
+        "Spark at {where} cannot read a file of the source: {said}",
+        'see whether another reader can: sandbox scan with engine = "duckdb"',
+    ),
 )  # fmt: skip
 
 
@@ -251,11 +286,12 @@ def _convert_error(error: Exception, where: SparkEndpoint) -> SourceError:
     summary = hide_credentials(re.sub(r"^.*?(\[[A-Z0-9_.]+\] )", r"\1", first)[:400])
     named = re.search(r"\[[A-Z0-9_.]+\]", text)
     kind = named[0] if named else type(error).__name__
-    for pattern, message, hint in KNOWN_ERRORS:
-        if match := re.search(rf"\[?(?:{pattern}).*", text):
+    for pattern, message, hint in (*CLUSTER_ERRORS, *FILE_ERRORS):
+        if match := re.search(rf"(?:\[[A-Z_.]*)?(?:{pattern}).*", text, re.MULTILINE):
             line = hide_credentials(match[0][:400])
             shown = summary if re.search(pattern, summary) else line
-            return SourceError(message.format(where=where.address, said=shown, python=line), hint=hint)
+            lost = (pattern, message, hint) in CLUSTER_ERRORS
+            return SourceError(message.format(where=where.address, said=shown, python=line), hint=hint, lost=lost)
     return SourceError(
         f"Spark at {where.address} failed: {kind}; {UNSHOWN_REASON}",
         hint="its own log says more; look at the cluster's web page",

@@ -15,7 +15,7 @@ from sandbox.sampler.draw.weights import write_weights
 from sandbox.sampler.plan.references import list_links
 from sandbox.sampler.sizes.measured_units import measure_units
 from sandbox.samples.catalog import MANIFEST_FILE
-from sandbox.sources.discover import find_changed_files
+from sandbox.sources.discover import check_unchanged
 from sandbox.sources.open_table import attach_tables
 from sandbox.store.folder import translate_os_errors, write_file
 
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from sandbox.manifest.sample import SampleManifest
     from sandbox.sampler.cluster.writer import ClusterWriter
     from sandbox.sampler.draw.context import DrawContext
-    from sandbox.sampler.plan.plan import SamplePlan
+
+
+CONTINUE_HINT = "the same command goes on where this one was"
 
 
 def extract_sample(
@@ -60,12 +62,13 @@ def extract_sample(
                 checks.check_keys(project.settings)
                 findings = checks.collect_findings()
         except SourceError as error:
-            _check_unchanged(plan)  # a change explains more than its consequence
-            if plan.listing.remote is not None and cluster_writer is None:
-                hint = "check the network; the same command goes on where this one was"
-                raise SourceError(error.message, hint=hint, lost=True) from error
-            raise
-        _check_unchanged(plan)
+            if not error.lost:
+                check_unchanged(plan.listing, plan.tables)  # a change explains more than its consequence
+                raise
+            if cluster_writer is None:
+                raise SourceError(error.message, hint=f"{error.hint}; {CONTINUE_HINT}", lost=True) from error
+            raise SourceError(error.message, hint=error.hint) from error
+        check_unchanged(plan.listing, plan.tables)
         drawn_rows = {name: rows.drawn_relation for name, rows in extraction.sampled_rows.items()}
         measured = measure_units(
             session, plan, extraction.frames, drawn_rows, project.settings, whole=whole, progress=progress
@@ -84,12 +87,3 @@ def extract_sample(
             manifest = build_manifest(drawn)
     write_file(journal.sample / MANIFEST_FILE, manifest.to_json_text())
     return manifest
-
-
-def _check_unchanged(plan: SamplePlan) -> None:
-    """Check that the source's files are unchanged since they were counted."""
-    if moved := find_changed_files(plan.listing, plan.tables):
-        raise SourceError(
-            f"the source changed while it was read: {', '.join(moved[:5])}",
-            hint="draw again when nothing writes to it",
-        )

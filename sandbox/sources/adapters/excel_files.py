@@ -11,13 +11,13 @@ import pyarrow as pa
 
 from sandbox.engine.duckdb.arrow_types import describe_schema
 from sandbox.engine.duckdb.session import quote_identifier
-from sandbox.error_text import describe_foreign_error
 from sandbox.errors import SourceError
 from sandbox.sources.adapters.scan_view import build_file_select, name_scan_view
 from sandbox.sources.files.columns import check_distinct_columns, check_same_columns
 from sandbox.sources.files.type_union import unify_file_types
 from sandbox.sources.protocol import SourceAdapter, number_rows
 from sandbox.sources.table import SourceTable
+from sandbox.sources.unreadable_file import build_file_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -123,10 +123,7 @@ def _list_sheets(file: SourceFile) -> list[str]:
 
 
 def _build_error(file: SourceFile, error: Exception) -> SourceError:
-    return SourceError(
-        f"{file.path} cannot be read as a workbook: {describe_foreign_error(error)}",
-        hint="write the file again, or take it out of the source",
-    )
+    return build_file_error(file.path, "cannot be read as a workbook", error)
 
 
 def _read_sheet(file: SourceFile) -> pa.Table:

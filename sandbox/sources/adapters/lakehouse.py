@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sandbox.config.toml_quoting import quote_key
 from sandbox.engine.duckdb.arrow_types import describe_schema, insert_rows
 from sandbox.engine.duckdb.session import quote_identifier, quote_literal
 from sandbox.engine.duckdb.table_functions import build_parquet_reader
@@ -30,6 +31,7 @@ from sandbox.sources.files.lakehouse_files import (
 from sandbox.sources.files.parquet_footer import read_footer, read_footers
 from sandbox.sources.listing import SourceFile, SourceListing, register_files
 from sandbox.sources.table import SourceTable
+from sandbox.sources.unreadable_file import find_missing_files, format_names
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 
     from sandbox.config.sections.source import SourceSection
     from sandbox.engine.duckdb.session import Session
-    from sandbox.engine.lakes.lake_table import EqualityDeletes, LakeTable
+    from sandbox.engine.lakes.lake_table import EqualityDeletes, LakeTable, SourceSnapshot
     from sandbox.sources.protocol import TableRequest
 
 ROW_NUMBERS_PER_BATCH = 1 << 20  # deleted row numbers inserted at once
@@ -107,6 +109,10 @@ class LakeAdapter(ParquetAdapter):
         """Return the missing files of the version; newer versions do not matter."""
         return [file.name for file in table.files if file.read_size() != file.bytes]
 
+    def build_change_error(self, table: SourceTable, names: Sequence[str]) -> SourceError:
+        assert table.snapshot is not None
+        return _build_vacuum_error(table.name, table.snapshot, names)
+
 
 class DeltaAdapter(LakeAdapter):
     """Delta tables of a folder or bucket."""
@@ -147,7 +153,13 @@ def open_lake_table(session: Session, name: str, lake: LakeTable) -> SourceTable
         SourceError: A data file is missing or does not fit the table.
     """
     files = [_build_source_file(lake, file) for file in lake.files]
-    footers = read_footers(files)
+    try:
+        footers = read_footers(files)
+    except SourceError as error:
+        missing = [] if error.lost else find_missing_files(files)
+        if missing:
+            raise _build_vacuum_error(name, lake.snapshot, [file.name for file in missing]) from error
+        raise
     schemas = [footer.schema.to_arrow_schema() for footer in footers]
     for file, schema in zip(files, schemas, strict=True):
         _check_nested_fields(file, schema, lake)
@@ -186,6 +198,18 @@ def open_lake_table(session: Session, name: str, lake: LakeTable) -> SourceTable
     rows_left = build_lake_select(table, range(len(files)), None)
     count = session.fetch_rows(f"select count(*) from ({rows_left})", doing=f"counting the rows of {name}")
     return replace(table, rows=count[0][0])
+
+
+def _build_vacuum_error(name: str, snapshot: SourceSnapshot, files: Sequence[str]) -> SourceError:
+    """Build the error for data files of a table's version that are not there any more."""
+    is_delta = snapshot.kind == "delta"
+    version = f"{'version' if is_delta else 'snapshot'} {snapshot.version}"
+    cause = "vacuum has removed them" if is_delta else "its snapshots were expired"
+    keeping = "delta.deletedFileRetentionDuration" if is_delta else "history.expire.max-snapshot-age-ms"
+    return SourceError(
+        f"{name}: data files of {version} are not there any more, probably since {cause}: {format_names(files)}",
+        hint=f"draw from the newest version, or name a later one in [tables.{quote_key(name)}]; {keeping} keeps files longer",
+    )
 
 
 def build_lake_select(table: SourceTable, files: Sequence[int], number: str | None) -> str:

@@ -11,8 +11,7 @@ from pyarrow import feather, ipc, orc
 
 from sandbox.engine.duckdb.arrow_scan import ScannableTable
 from sandbox.engine.duckdb.arrow_types import choose_plain_type, convert_to_plain
-from sandbox.error_text import describe_foreign_error
-from sandbox.errors import SourceError
+from sandbox.sources.unreadable_file import build_file_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -80,10 +79,7 @@ def translate_arrow_errors(path: str) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-        raise SourceError(
-            f"{path} cannot be read: {describe_foreign_error(error)}",
-            hint="write the file again, or take it out of the source",
-        ) from error
+        raise build_file_error(path, "cannot be read", error) from error
 
 
 def open_arrow_stream(file: SourceFile) -> ArrowStream:

@@ -15,9 +15,9 @@ from sandbox.engine.duckdb.decoded_files import (
 )
 from sandbox.engine.duckdb.session import quote_literal
 from sandbox.engine.duckdb.table_functions import build_compression_option, detect_delimiter, format_file_list
-from sandbox.error_text import describe_foreign_error
 from sandbox.errors import SourceError
 from sandbox.formatting import format_count
+from sandbox.sources.unreadable_file import build_file_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -85,7 +85,7 @@ def decode_file(file: SourceFile, section: CsvSection) -> SourceFile:
         with file.open_decompressed() as stream:
             encoding = find_marked_encoding(stream.read(HEAD_BYTES)) or encoding
     except (OSError, EOFError) as error:
-        raise SourceError(f"{file.path}: the header cannot be read: {describe_foreign_error(error)}") from error
+        raise build_file_error(f"{file.path}: the header", "cannot be read", error) from error
     plain = encoding in {"utf-8", "utf-8-sig", "ascii"}
     compression = file.compression if not plain or file.compression in DECODED_COMPRESSIONS else None
     return replace(file, decoding=Decoding(compression=compression, encoding=None if plain else encoding))
@@ -119,7 +119,7 @@ def read_layout(file: SourceFile, heading: str, section: CsvSection) -> CsvLayou
     except UnicodeError as error:
         raise build_encoding_error(file, heading, 1) from error
     except (OSError, EOFError, csv.Error) as error:
-        raise SourceError(f"{file.path}: the header cannot be read: {describe_foreign_error(error)}") from error
+        raise build_file_error(f"{file.path}: the header", "cannot be read", error) from error
     if not names:
         raise SourceError(f"{file.path} is empty; the first line must name the columns")
     _check_delimited_text(file, heading, section, names)

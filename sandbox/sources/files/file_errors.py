@@ -11,6 +11,8 @@ from sandbox.engine.duckdb.session import find_engine_error
 from sandbox.error_text import describe_csv_error, describe_foreign_error
 from sandbox.errors import SandboxError, SourceError
 from sandbox.sources.files.csv_layout import find_odd_line_end
+from sandbox.sources.unreadable_file import DAMAGED_HINT, build_failure, build_file_error, find_missing_files
+from sandbox.storage_errors import MISSING, classify_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -38,6 +40,9 @@ def translate_engine_errors(
         cause = find_engine_error(error)
         if cause is None or str(cause).startswith(OUT_OF_MEMORY_PREFIX):
             raise
+        failure = classify_failure(describe_foreign_error(cause))
+        if failure is not None and failure is not MISSING:
+            raise explain_read_error(cause, files) from error
         raise explain_error(cause, files) from error
 
 
@@ -82,7 +87,7 @@ def find_jsonl_error(files: Sequence[SourceFile]) -> SourceError | None:
         try:
             broken = None if _holds_array(file) else _find_broken_line(file)
         except (OSError, EOFError) as error:
-            return SourceError(f"{file.path} cannot be read: {describe_foreign_error(error)}")
+            return build_file_error(file.path, "cannot be read", error)
         if broken is not None:
             line, what = broken
             return SourceError(f"{file.path}: line {line} {what}", hint=JSON_HINT)
@@ -117,7 +122,9 @@ def explain_read_error(cause: Exception, files: Sequence[SourceFile], hint: str 
     reason = reason.removeprefix(f"{named[0].address}: ").removeprefix(f"{named[0].path}: ") if named else reason
     shown = named[0].path if named else ", ".join(file.path for file in files[:3])
     more = "" if named or len(files) <= 3 else f" or {len(files) - 3} more"
-    return SourceError(
-        f"{shown}{more} cannot be read: {reason}",
-        hint=hint or "write the file again, or take it out of the source",
-    )
+    failure = classify_failure(reason)
+    if failure is None and find_missing_files(named[:1]):
+        failure, reason = MISSING, ""
+    if failure is not None:
+        return build_failure(f"{shown}{more}", failure, reason)
+    return SourceError(f"{shown}{more} cannot be read: {reason}", hint=hint or DAMAGED_HINT)

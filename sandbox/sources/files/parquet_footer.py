@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sandbox.error_text import describe_foreign_error
-from sandbox.errors import SourceError
 from sandbox.sources.listing import MAX_CONCURRENT_REQUESTS
+from sandbox.sources.unreadable_file import build_file_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,16 +21,13 @@ def read_footer(file: SourceFile) -> pq.FileMetaData:
     """Read the footer of a Parquet file.
 
     Raises:
-        SourceError: The footer is missing or damaged.
+        SourceError: The file cannot be reached, or its footer is missing or damaged.
     """
     try:
         with file.open() as stream:
             return pq.read_metadata(stream)
     except (pa.ArrowException, OSError) as error:
-        raise SourceError(
-            f"{file.path} is not a complete Parquet file: {describe_foreign_error(error)}",
-            hint="write the file again, or take it out of the source",
-        ) from None
+        raise build_file_error(file.path, "is not a complete Parquet file", error) from None
 
 
 def read_footers(files: Sequence[SourceFile]) -> list[pq.FileMetaData]:

@@ -290,12 +290,3 @@ def test_a_source_that_changes_while_it_is_read(place: SourceProject) -> None:
     with pytest.raises(SourceError, match=r"changed while it was read: customers\.csv"):
         draw_sample(project, plan, home=place.home, progress=SilentProgress())
     assert [path.name for path in (place.home / "samples").iterdir() if "lock" not in path.name] == []
-
-
-def test_a_file_that_is_added_while_the_source_is_read(place: SourceProject) -> None:
-    place.write("customers/1.csv", GOOD)
-    project = place.project(CUSTOMERS)
-    plan = plan_sample(project, progress=SilentProgress())
-    place.write("customers/2.csv", "id,country\n99,FR\n")
-    with pytest.raises(SourceError, match="the files of customers"):
-        draw_sample(project, plan, home=place.home, progress=SilentProgress())

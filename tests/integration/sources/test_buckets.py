@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 import pytest
 
+from sandbox import storage_errors
 from sandbox.engine.duckdb.remote_files import RemoteFile
 from sandbox.engine.duckdb.session import Session
 from sandbox.errors import SourceError
@@ -116,6 +117,7 @@ def test_a_connection_that_is_lost_ends_the_draw_and_the_next_goes_on(
     project = lake.project(ONE, uri=bucket.uri)
     plan = plan_sample(project, threads=1, progress=SilentProgress())
     with monkeypatch.context() as patch:
+        patch.setattr(storage_errors, "RETRY_SECONDS", ())
         opened_file, reads = RemoteFile.__init__, 0
 
         class Losing:
@@ -136,7 +138,8 @@ def test_a_connection_that_is_lost_ends_the_draw_and_the_next_goes_on(
 
         patch.setattr(RemoteFile, "__init__", lambda self, file, path: opened_file(self, Losing(file), path))
         with pytest.raises(
-            SourceError, match=r"^s3://[^,]*\.parquet cannot be read: AWS Error NETWORK_CONNECTION"
+            SourceError,
+            match=r"^s3://[^,]*\.parquet cannot be read: it cannot be reached \(AWS Error NETWORK_CONNECTION",
         ) as caught:
             draw_sample(project, plan, home=lake.home, threads=1, progress=SilentProgress())
     assert "goes on where this one was" in caught.value.hint

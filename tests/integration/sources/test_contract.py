@@ -14,7 +14,7 @@ from pyarrow import feather, orc
 
 from sandbox.engine.duckdb.session import Session, quote_identifier
 from sandbox.sampler.draw import work_items
-from sandbox.sources.discover import find_changed_files, list_configured_source
+from sandbox.sources.discover import check_unchanged, list_configured_source
 from sandbox.sources.open_table import attach_tables, open_table
 from sandbox.sources.registry import ADAPTERS, build_select, get_adapter
 from tests.integration.sources import memory_adapter, writers
@@ -255,5 +255,5 @@ def test_an_opened_table_is_read_alike_in_every_session(
             groups = adapter.read_row_groups(table, 0)
             assert bool(groups) <= adapter.has_row_numbers(table)
             assert not groups or sum(map(sum, groups.values())) >= table.rows
-        assert find_changed_files(listing, tables) == []
+        check_unchanged(listing, tables)
         assert set(dict(get_adapter(table).list_declared_tables(listing))) <= set(listing.files)

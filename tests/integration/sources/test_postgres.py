@@ -331,15 +331,18 @@ def surveyed_and_drawn(project: Project, home: Path, progress: SilentProgress) -
 OURS = "from pg_stat_activity where application_name like 'sandbox%'"
 
 
-def test_a_connection_that_is_ended_in_the_middle_ends_the_draw_and_leaves_nothing(
-    lake: SourceProject, filled: Server
+def test_a_connection_that_is_ended_in_the_middle_ends_the_draw_and_the_next_goes_on(
+    lake: SourceProject, filled: Server, plain: tuple[Path, SampleManifest]
 ) -> None:
     project = lake.project(uri=filled.uri)
     watching = Watching("drawing visits", lambda: filled.just(f"select pg_terminate_backend(pid) {OURS}"))
     with pytest.raises(SourceError, match="ended the connection") as caught:
         surveyed_and_drawn(project, lake.home, watching)
     assert caught.value.status == 11
-    assert not [*lake.home.rglob("*.parquet")]
+    assert "goes on where this one was" in caught.value.hint
+    again = Watching("no step", lambda: None)
+    assert surveyed_and_drawn(project, lake.home, again).fingerprint == plain[1].fingerprint
+    assert again.said[0].startswith("resuming: ")
 
 
 def test_no_connection_is_left_when_a_sample_is_drawn(lake: SourceProject, filled: Server) -> None:

@@ -12,6 +12,8 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from sandbox.engine.spark import table
@@ -22,6 +24,7 @@ from tests.prn_vectors import check_vectors
 from tests.requirements import IN_CI
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from sandbox.manifest.sample import SampleManifest
@@ -192,6 +195,24 @@ def test_what_spark_does_not_read(lake: SourceProject, cluster: Cluster, tmp_pat
         connection.execute("create table words as select 'a' as word")
     with pytest.raises(ConfigError, match="reads folders and buckets of Parquet"):
         lake.draw(uri=str(place), more=spark(cluster))
+
+
+def test_executors_whose_python_dies_or_that_do_not_see_a_file(cluster: Cluster, tmp_path: Path) -> None:
+    def die(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for _ in batches:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return batches
+
+    pq.write_table(pa.table({"a": [1, 2]}), tmp_path / "a.parquet")
+    opened = SparkCluster(SparkEndpoint(remote=None, master=cluster.master))
+    rows = opened.read_parquet([str(tmp_path / "a.parquet")])
+    (tmp_path / "a.parquet").unlink()
+    with pytest.raises(SourceError, match=r"does not see a file of the source: .*a\.parquet"):
+        opened.fetch_table(rows)
+    with pytest.raises(SourceError, match=r"the Python of an executor of Spark at .* ended unexpectedly") as caught:
+        opened.fetch_table(opened.spark.range(1).mapInArrow(die, "id bigint"))
+    assert caught.value.lost
+    opened.close()
 
 
 def test_a_type_that_spark_has_not_is_said_by_its_column(
