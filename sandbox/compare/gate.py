@@ -21,6 +21,7 @@ from sandbox.compare.gate_rules import (
     evaluate_nondeterministic,
     evaluate_not_compared,
     evaluate_rule_changes,
+    evaluate_unexpected,
     get_limit,
 )
 from sandbox.compare.tolerance_proposals import propose_tolerances
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from sandbox.config.sections.outputs import GateSection
     from sandbox.manifest.diff import ArtifactDiff, DataTestResult, NotCompared, RuleChange
+    from sandbox.manifest.expected_columns import ExpectedColumns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +46,7 @@ class GateEvidence:
         not_compared: What the runs left and was not compared.
         rule_changes: The changes of what judges; None where there is no other file to compare with.
         rules_limit: What the baseline commit's file accepts of such changes.
+        expected_columns: The columns of outputs by whether the change leads to them.
     """
 
     outputs: Mapping[str, OutputDiff]
@@ -52,6 +55,7 @@ class GateEvidence:
     not_compared: Sequence[NotCompared] = ()
     rule_changes: Sequence[RuleChange] | None = None
     rules_limit: str = "same"
+    expected_columns: Mapping[str, ExpectedColumns] = field(default_factory=dict)
 
 
 def evaluate_gate(
@@ -85,6 +89,7 @@ def evaluate_gate(
     results += evaluate_artifacts(evidence.artifacts, gate)
     results += evaluate_classification(evidence.artifacts, gate, per_output)
     results += evaluate_not_compared(evidence.not_compared, gate, per_output)
+    results += evaluate_unexpected(evidence.expected_columns, gate)
     results += evaluate_rule_changes(evidence.rule_changes, evidence.rules_limit)
     if not all(result.held for result in results):
         return "outside_gate", results

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from sandbox.config.sections.outputs import GateSection
     from sandbox.manifest.diff import ArtifactDiff, NotCompared, OutputDiff, RuleChange
+    from sandbox.manifest.expected_columns import ExpectedColumns
 
 _MAX_NAMES = 5
 
@@ -98,6 +99,16 @@ def evaluate_not_compared(
     for limit, names in broken.items():
         found = f"{format_count(len(names), 'output')} of the baseline that the candidate fails to make: {_join_names(names)}"
         yield _judge("removed", limit, held=limit == "any", found=found)
+
+
+def evaluate_unexpected(expected: Mapping[str, ExpectedColumns], gate: GateSection) -> Iterator[GateResult]:
+    """Judge columns and rows that changed though nothing leads there: one result, where there are any."""
+    found = [f"{name}.{column}" for name, columns in expected.items() for column in columns.unexpected]
+    found += [f"rows of {name}" for name, columns in expected.items() if columns.unexpected_rows]
+    if found:
+        limit = str(get_limit("unexpected", gate))
+        text = f"{len(found)} changed though nothing leads there: {_join_names(found)}"
+        yield _judge("unexpected", limit, held=limit == "any", found=text)
 
 
 def evaluate_rule_changes(changes: Sequence[RuleChange] | None, limit: str) -> Iterator[GateResult]:

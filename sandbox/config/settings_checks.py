@@ -364,4 +364,3 @@ def _list_unsupported(settings: Settings) -> Iterator[tuple[KeyPath, bool, str]]
     }
     what = f"{scheme}://…: sources other than folders, buckets, Iceberg catalogues, database files, Postgres and MySQL"
     yield ("source", "uri"), other, what
-    yield ("gate", "unexpected"), settings.gate.unexpected == "fail", "columns that changed though nothing leads there"

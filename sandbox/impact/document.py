@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sandbox.config.sections.outputs import GateSection
     from sandbox.impact.rule_judgement import RuleJudgement
     from sandbox.manifest.diff import ArtifactDiff, DataTestResult, DbtBuild, OutputDiff
+    from sandbox.manifest.expected_columns import ExpectedColumns
     from sandbox.manifest.sample import SampleManifest
     from sandbox.manifest.separability import SeparabilityChecks
     from sandbox.runner.run import Run
@@ -44,6 +45,7 @@ class DiffFindings:
         separability: The runs of the separability check, if there were any.
         warnings: Warnings for the reader.
         dbt: The built parts of a dbt project.
+        expected_columns: The columns by whether the change leads to them, for outputs of SQL.
     """
 
     baseline: DiffSide
@@ -58,6 +60,7 @@ class DiffFindings:
     separability: SeparabilityChecks | None = None
     warnings: list[str] = field(default_factory=list)
     dbt: DbtBuild | None = None
+    expected_columns: Mapping[str, ExpectedColumns] = field(default_factory=dict)
 
 
 def build_document(
@@ -77,6 +80,7 @@ def build_document(
             not_compared=not_compared,
             rule_changes=changes,
             rules_limit=rules.limit,
+            expected_columns=findings.expected_columns,
         ),
         settings.gate,
         gates,
@@ -105,6 +109,7 @@ def build_document(
         separability=findings.separability,
         dbt=findings.dbt,
         same_code=_is_same_code(findings),
+        expected_columns=dict(findings.expected_columns),
     )
 
 

@@ -8,6 +8,7 @@ from pydantic import Field, JsonValue
 
 from sandbox.manifest.diff_sides import DiffSide, EnvironmentReference, NoiseRun, SampleReference
 from sandbox.manifest.document import Document, DocumentPart
+from sandbox.manifest.expected_columns import ExpectedColumns
 from sandbox.manifest.output_estimate import OutputEstimate, upgrade_estimate
 from sandbox.manifest.separability import SeparabilityChecks
 
@@ -410,7 +411,8 @@ class DiffDocument(Document):
     """The whole comparison. ``sample`` and ``environment`` are None for two plain tables.
 
     ``values`` is false if row values were redacted (``--no-values``). ``same_code``: both sides ran the same code in the
-    same stack, so that no change could show.
+    same stack, so that no change could show. ``expected_columns``
+    has the outputs of SQL whose lineage was followed.
     """
 
     FORMAT_VERSION: ClassVar[int] = 2
@@ -437,6 +439,7 @@ class DiffDocument(Document):
     artifacts: dict[str, ArtifactDiff] = Field(default_factory=dict)
     not_compared: list[NotCompared] = Field(default_factory=list)
     rule_changes: list[RuleChange] = Field(default_factory=list)
+    expected_columns: dict[str, ExpectedColumns] = Field(default_factory=dict)
     values: bool = True
     same_code: bool = False
 

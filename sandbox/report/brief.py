@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.formatting import truncate_text
-from sandbox.report import estimates, findings, reservations
+from sandbox.report import estimates, expected_columns, findings, reservations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +32,7 @@ def build_brief_diff(document: DiffDocument, folder: Path | None) -> dict[str, A
             "verdict": document.verdict,
             "summary": findings.summarize_diff(document),
             "outputs": {name: _describe_output(output) for name, output in findings.sort_outputs(document)},
+            "unexpected": expected_columns.describe_unexpected(document),
             "where": findings.locate_differences(document),
             "gate": findings.describe_gate_failures(document),
             "tests": [findings.describe_test(test) for test in findings.list_notable_tests(document)],

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from sandbox.formatting import escape_hidden, format_value, truncate_text
-from sandbox.report import dbt_changes, findings, reservations
+from sandbox.report import dbt_changes, expected_columns, findings, reservations
 from sandbox.report.templates import render_template
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ def render_comment(document: DiffDocument) -> str:
             "examples": _list_changed_values(document),
             "broken": findings.describe_gate_failures(document),
             "estimates": findings.describe_estimates(document),
+            "unexpected": expected_columns.describe_unexpected(document),
+            "expected": expected_columns.describe_expected(document),
             "dbt_changes": dbt_changes.describe_model_changes(document),
             "rule_changes": reservations.describe_rule_changes(document),
             "reservations": reservations.describe_reservations(document),

@@ -100,7 +100,8 @@ def asked_of(document: dict[str, Any]) -> dict[str, tuple[Any, Any, str]]:
 
 
 def check_lineage(document: dict[str, Any]) -> None:
-    """Check the affected part of the graph, with the owner of what uses it."""
+    """Check the affected part of the graph, with the owner of what uses it, and the columns that the change leads to."""
+    check_expected_columns(document)
     lineage = document["dbt"]["lineage"]
     assert {one["name"]: one["state"] for one in lineage.values()} == {
         "customer_value": "changed",
@@ -110,6 +111,17 @@ def check_lineage(document: dict[str, Any]) -> None:
         "countries": "input",
     }
     assert lineage["exposure.shop.weekly"]["owner"] == "Ann, ann@shop.test"
+
+
+def check_expected_columns(document: dict[str, Any]) -> None:
+    """Check that the change leads to the columns of its own model alone: to all of them, because rows are grouped by one."""
+    expected = document["expected_columns"]
+    assert (expected["customer_value"]["changed"], expected["customer_value"]["unchanged"]) == (
+        ["country"],
+        ["customer_id", "cents"],
+    )
+    assert {name for name, one in expected.items() if any(one.values())} == {"customer_value"}
+    assert not any(one["unexpected"] or one["unknown"] for one in expected.values())
 
 
 def check_units(document: dict[str, Any]) -> None:

@@ -28,6 +28,7 @@ OWN_TEXTS = {
     "mcp/server.py": "CommandFailure",  # of sandbox, with the message of a command
     "engine/mysql/snapshot.py": "pymysql.Error",  # shown for the numbers of errors without values
     "compare/reading/parquet_reader.py": "UnreadableTypeError",  # of sandbox, about names and types
+    "impact/expected_columns/model_graph.py": "UnknownQueryError",  # of sandbox, about names
 }
 # Here the text is only compared with texts that mean an interruption.
 NOT_SHOWN = {("engine/duckdb/session.py", "duckdb.Error"), ("engine/duckdb/session.py", "RuntimeError")}

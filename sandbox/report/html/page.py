@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import sandbox
 from sandbox.formatting import format_duration, format_number, format_size
-from sandbox.report import dbt_changes, estimates, findings, reservations
+from sandbox.report import dbt_changes, estimates, expected_columns, findings, reservations
 from sandbox.report import sample_profile as profile_words
 from sandbox.report.figures import build_figure_rows, get_unit_name
 from sandbox.report.html import charts
@@ -88,10 +88,12 @@ def _render_page(document: DiffDocument, profile: SampleProfile | None, room: De
             "verdict": findings.VERDICT_TEXTS[document.verdict],
             "headline": findings.summarize_diff(document),
             "notes": [
+                *(("Unexpected", line) for line in expected_columns.describe_unexpected(document)),
                 *(("Rule", line) for line in reservations.describe_rule_changes(document)),
                 *(("Not judged", line) for line in reservations.describe_reservations(document)),
                 *(("NULL", line) for line in findings.describe_null_columns(document)),
                 *(("Artifacts", line) for line in reservations.describe_artifacts(document)),
+                *(("Expected", line) for line in expected_columns.describe_expected(document)),
             ],
             "dbt_changes": dbt_changes.describe_model_changes(document),
             "graph": build_graph_picture(document),

@@ -19,7 +19,7 @@ from sandbox.formatting import (
     format_value,
     truncate_text,
 )
-from sandbox.report import dbt_changes, findings, reservations
+from sandbox.report import dbt_changes, expected_columns, findings, reservations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,11 +51,13 @@ def render_diff(document: DiffDocument) -> Group:
     parts: list[RenderableType] = [_render_verdict(document)]
     if document.outputs:
         parts.append(_render_outputs(document))
+    parts += _render_first_lines("unexpected", expected_columns.describe_unexpected(document), "yellow")
     parts += [_render_line("estimate", line, "magenta") for line in findings.describe_estimates(document)]
     parts += _render_first_lines("NULL", findings.describe_null_columns(document), "yellow", most=_MAX_KEYS)
     parts += _render_first_lines("key", findings.describe_unusual_keys(document), "cyan", most=_MAX_KEYS)
     parts += [_render_line("where", line, "magenta") for line in findings.locate_differences(document)[:_MAX_SEGMENTS]]
     parts += _render_examples(document)
+    parts += _render_first_lines("expected", expected_columns.describe_expected(document), "cyan", most=_MAX_KEYS)
     parts += [_render_line("dbt", line, "cyan") for line in dbt_changes.describe_model_changes(document)]
     parts += _render_first_lines(
         "test", [findings.describe_test(test) for test in findings.list_notable_tests(document)], "yellow"

@@ -18,6 +18,7 @@ from sandbox.manifest.diff import (
     RowKey,
     SchemaChanges,
 )
+from sandbox.manifest.expected_columns import ExpectedColumns
 from sandbox.manifest.output_estimate import OutputEstimate
 
 
@@ -180,6 +181,19 @@ def test_what_was_not_compared_fails_unless_the_gate_or_the_outputs_own_accepts_
         ("1: x (no table)", False),
     ]
     assert evaluate_gate(found, gate(not_compared="any"), {})[0] == "within_gate"
+
+
+def test_what_nothing_leads_to_fails_only_if_the_gate_says_so() -> None:
+    expected = {
+        "a": ExpectedColumns(changed=["x"], unexpected=["y"], unexpected_rows=2, unknown=["z"], reason="it is Python")
+    }
+    found = GateEvidence(outputs={"a": output()}, expected_columns=expected)
+    verdict, results = evaluate_gate(found, gate(unexpected="fail"), {})
+    assert verdict == "outside_gate"
+    [result] = [result for result in results if result.rule == "unexpected"]
+    assert result.found == "2 changed though nothing leads there: a.y, rows of a"
+    assert result.accept == '[gate] unexpected = "any"'
+    assert evaluate_gate(found, gate(), {})[0] == "same"
 
 
 def test_rounding_is_taken_off_unless_it_is_to_be_counted() -> None:

@@ -1,0 +1,23 @@
+"""Columns of an output by whether the change of the code leads to them."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from sandbox.manifest.document import DocumentPart
+
+
+class ExpectedColumns(DocumentPart):
+    """The columns of an output, as the lineage of the changed SQL predicts them and as they were observed.
+
+    ``changed`` and ``unchanged`` are columns to which the change leads. ``unexpected`` ones changed although nothing leads
+    there, and so did ``unexpected_rows`` rows that came or went. ``unknown`` ones depend on code that was not resolved, for
+    the ``reason``. The change leads to no other column. Ignored and nondeterministic columns are in no list.
+    """
+
+    changed: list[str] = Field(default_factory=list)
+    unchanged: list[str] = Field(default_factory=list)
+    unexpected: list[str] = Field(default_factory=list)
+    unexpected_rows: int = 0
+    unknown: list[str] = Field(default_factory=list)
+    reason: str | None = None
