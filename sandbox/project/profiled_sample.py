@@ -44,13 +44,18 @@ def ensure_profiled_sample(
 
 def _ensure_cluster_sample(project: Project, *, refresh: bool, profile: bool, progress: Progress) -> SampleResult:
     """Return the project's sample in the store, drawn by Spark's executors if it is missing."""
-    from sandbox.sampler.cluster import publication  # noqa: PLC0415 - pyarrow is slow to import
+    from sandbox.masking import find_secret  # noqa: PLC0415 - pyarrow is slow to import
+    from sandbox.sampler.cluster import publication  # noqa: PLC0415 - see above
 
     check_masks_in_ci(project)
     store = open_store(project)
     make_state_folder(project.state_folder)
     with lock_path(project.state_folder / "requests"):
-        manifest = None if refresh else publication.find_manifest(store, compute_request_id(project.settings))
+        secret = find_secret(find_home_folder(), root=project.root)
+        request = compute_request_id(project.settings)
+        manifest = (
+            None if refresh else publication.find_manifest(store, request, secret_id=secret.id if secret else None)
+        )
         drawn = manifest is None
         if manifest is None:
             manifest = draw_on_cluster(project, progress, whole=profile)

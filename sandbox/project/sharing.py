@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.errors import StoreError, UsageError
 from sandbox.manifest.canonical_json import hash_json
+from sandbox.masking import find_secret
 from sandbox.samples.catalog import find_sample, load_sample, record_sample
-from sandbox.samples.remote import fetch_requested_fingerprint, resolve_fingerprint
 from sandbox.samples.remote import pull_sample as pull_from
 from sandbox.samples.remote import push_sample as push_to
+from sandbox.samples.remote import resolve_fingerprint
 from sandbox.samples.source_record import forget_source
 from sandbox.samples.specification import compute_request_id
+from sandbox.samples.stored_requests import fetch_requested_fingerprint
 from sandbox.store.paths import find_home_folder
 from sandbox.store.remote import open_store
 
@@ -92,7 +94,10 @@ def pull(project: Project, *, fingerprint: str | None, uri: str | None, progress
 def pull_requested_sample(project: Project, store: RemoteStore, progress: Progress) -> SharedSample | None:
     """Pull the sample recorded in a store for a project's request and record it; None if there is none."""
     request = compute_request_id(project.settings)
-    fingerprint = fetch_requested_fingerprint(store, request)
+    secret = find_secret(find_home_folder(), root=project.root)
+    fingerprint = fetch_requested_fingerprint(
+        store, request, secret_id=secret.id if secret else None, progress=progress
+    )
     if fingerprint is None:
         return None
     sample, transfer = pull_from(find_home_folder(), store, fingerprint, request=request, progress=progress)

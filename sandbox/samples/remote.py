@@ -24,6 +24,7 @@ from sandbox.samples.catalog import (
 )
 from sandbox.samples.incoming import list_differences, parse_untrusted_manifest
 from sandbox.samples.integrity import record_sample_files
+from sandbox.samples.stored_requests import MAX_MANIFEST_BYTES, MAX_POINTER_BYTES, fetch_manifest, record_request
 from sandbox.samples.transfer import Transfer, read_chunks, transfer_files, write_uninterrupted
 from sandbox.samples.verify import verify_sample
 from sandbox.store.folder import lock_path, publish_folder, restrict_access, translate_os_errors, write_file
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
     from sandbox.samples.transfer import AdvanceCallback
     from sandbox.store.remote import ReadableStore, RemoteStore
 
-MAX_MANIFEST_BYTES = 2**28  # ten thousand strata and files take a few MiB
-MAX_POINTER_BYTES = 200
 MAX_LISTED_SAMPLES = 5
 PARTIAL_FOLDER = ".pulled"
 ABANDONED_AFTER_SECONDS = 7 * 86_400.0
@@ -73,9 +72,7 @@ def push_sample(sample_path: Path, store: RemoteStore, progress: Progress) -> Tr
         for name in there.keys() - {file.path for file in list_files(manifest)} - {MANIFEST_FILE}:
             store.remove(f"{folder}/{name}")  # from an interrupted push of other bytes
         write_uninterrupted(store, f"{folder}/{MANIFEST_FILE}", (sample_path / MANIFEST_FILE).read_bytes())
-    request = f"requests/{hash_json(manifest.specification)}"
-    if store.read_text(request, most=MAX_POINTER_BYTES) != f"{manifest.fingerprint}\n":
-        write_uninterrupted(store, request, f"{manifest.fingerprint}\n".encode())
+    record_request(store, manifest, progress)
     return done
 
 
@@ -94,38 +91,9 @@ def _find_missing_files(
     return list_files(manifest)
 
 
-def fetch_manifest(store: RemoteStore, fingerprint: str) -> SampleManifest | None:
-    """Return the manifest in a store; None if it is damaged, to be replaced by a push."""
-    path = f"samples/{fingerprint}/{MANIFEST_FILE}"
-    text = store.read_text(path, most=MAX_MANIFEST_BYTES)
-    try:
-        return parse_untrusted_manifest(text or "", fingerprint, origin=store.format_address(path))
-    except StoreError:
-        return None
-
-
 def _compute_files_digest(manifest: SampleManifest) -> str:
     """Compute a hash of exactly these files; equal rows can be stored as other bytes."""
     return hash_json(sorted([file.path, file.bytes, file.sha256] for file in list_files(manifest)))
-
-
-def fetch_requested_fingerprint(store: RemoteStore, request: str) -> str | None:
-    """Return the fingerprint recorded in a store for a request (the hash of a specification), or None.
-
-    Raises:
-        StoreError: The store cannot be read, or its record is no fingerprint.
-    """
-    pointer = f"requests/{request}"
-    text = store.read_text(pointer, most=MAX_POINTER_BYTES)
-    if text is None:
-        store.check_exists()
-        return None
-    if not FINGERPRINT_PATTERN.fullmatch(text.strip()):
-        raise StoreError(
-            f"{store.format_address(pointer)} does not name a sample: {text[:80]!r}",
-            hint="remove it and push the sample again",
-        )
-    return text.strip()
 
 
 def resolve_fingerprint(store: RemoteStore, prefix: str) -> str:

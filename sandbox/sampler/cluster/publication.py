@@ -8,17 +8,14 @@ from typing import TYPE_CHECKING
 
 from sandbox.errors import StoreError
 from sandbox.formatting import format_count
-from sandbox.manifest.canonical_json import hash_json
 from sandbox.manifest.profile import SampleProfile
 from sandbox.samples.catalog import MANIFEST_FILE, list_files
 from sandbox.samples.incoming import list_differences
 from sandbox.samples.remote import (
-    MAX_POINTER_BYTES,
     check_request,
     fetch_complete_manifest,
-    fetch_manifest,
-    fetch_requested_fingerprint,
 )
+from sandbox.samples.stored_requests import fetch_manifest, fetch_requested_fingerprint, record_request
 from sandbox.samples.transfer import read_chunks, transfer_files, write_uninterrupted
 
 if TYPE_CHECKING:
@@ -87,18 +84,18 @@ def publish_sample(
         doing = f"publishing {manifest.fingerprint[:12]} in {store.name}"
         transfer_files(doing, list_files(manifest), list_files(manifest), publish_file, progress)
         write_uninterrupted(store, f"{folder_path}/{MANIFEST_FILE}", manifest.to_json_text().encode())
-    request = f"requests/{hash_json(manifest.specification)}"
-    if store.read_text(request, most=MAX_POINTER_BYTES) != f"{manifest.fingerprint}\n":
-        write_uninterrupted(store, request, f"{manifest.fingerprint}\n".encode())
+    record_request(store, manifest, progress)
 
 
-def find_manifest(store: RemoteStore, request: str) -> SampleManifest | None:
+def find_manifest(store: RemoteStore, request: str, *, secret_id: str | None = None) -> SampleManifest | None:
     """Return the manifest of a request's sample in a store; None if there is none.
+
+    ``secret_id`` is that of this machine's secret, whose sample is preferred.
 
     Raises:
         StoreError: The sample is damaged, or was drawn for another request.
     """
-    fingerprint = fetch_requested_fingerprint(store, request)
+    fingerprint = fetch_requested_fingerprint(store, request, secret_id=secret_id)
     if fingerprint is None:
         return None
     manifest, _ = fetch_complete_manifest(store, fingerprint)

@@ -18,8 +18,9 @@ import pytest
 from pyarrow import fs
 
 from sandbox.errors import StoreError, UsageError
+from sandbox.masking import Secret
 from sandbox.model import SilentProgress
-from sandbox.samples import remote
+from sandbox.samples import remote, stored_requests
 from sandbox.samples.catalog import load_sample
 from sandbox.samples.specification import compute_request_id
 from sandbox.samples.transfer import MAX_PARALLEL_TRANSFERS, Transfer
@@ -217,8 +218,46 @@ def test_layout_of_the_store(team: Team, drawn: Sample, original: tuple[Sample, 
     found = team.names()
     assert {name for name in found if not name.startswith("pushes/")} == names | {request}
     assert team.read(request) == f"{drawn.fingerprint}\n".encode()
-    assert remote.fetch_requested_fingerprint(team.store, request.partition("/")[2]) == drawn.fingerprint
-    assert remote.fetch_requested_fingerprint(team.store, "0" * 64) is None
+    assert stored_requests.fetch_requested_fingerprint(team.store, request.partition("/")[2]) == drawn.fingerprint
+    assert stored_requests.fetch_requested_fingerprint(team.store, "0" * 64) is None
+
+
+def test_samples_of_two_secrets_for_one_request_stay_beside_each_other(
+    team: Team, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is found with its own secret; without one of them the first is taken, and all are named."""
+    masked = CUSTOMERS_AND_ORDERS + '[tables.orders.mask]\nnote = "text"\n'
+    tables = {
+        "customers.parquet": "select range as id from range(100)",
+        "orders.parquet": "select range as id, range % 100 as customer, md5(range::varchar) as note from range(300)",
+    }
+    said: list[str] = []
+
+    class Told(SilentProgress):
+        def print_message(self, message: str) -> None:
+            said.append(message)
+
+    samples, ids = [], []
+    for secret in ("a secret for masks, long enough for it", "another secret for masks, long enough for it"):
+        monkeypatch.setenv("SANDBOX_MASK_KEY", secret)
+        sample, request = made(tmp_path / secret[:6].strip(), tables, masked)
+        remote.push_sample(sample.path, team.store, Told())
+        samples.append(sample.fingerprint)
+        ids.append(Secret.from_text(secret).id)
+    assert samples[0] != samples[1]
+    assert len(said) == 1
+    assert ids[0] in said[0]
+    assert ids[1] in said[0]
+
+    def fetch(secret_id: str | None) -> str | None:
+        return stored_requests.fetch_requested_fingerprint(team.store, request, secret_id=secret_id, progress=Told())
+
+    said.clear()
+    assert [fetch(secret_id) for secret_id in ids] == samples
+    assert said == []
+    assert fetch(None) == fetch("0" * 16) == samples[0]
+    assert all(secret_id in message for message in said for secret_id in ids)
+    assert len(said) == 2
 
 
 def test_second_push_and_second_pull_transfer_nothing(team: Team, drawn: Sample, other: Path) -> None:
@@ -364,7 +403,7 @@ def test_pointer_that_is_no_fingerprint_is_refused(team: Team) -> None:
     for text in (b"../../etc", b"\xff\xfe", b"a" * 300):
         team.put("requests/1", text)
         with pytest.raises(StoreError):
-            remote.fetch_requested_fingerprint(team.store, "1")
+            stored_requests.fetch_requested_fingerprint(team.store, "1")
 
 
 @pytest.mark.parametrize(
@@ -508,10 +547,10 @@ def test_interrupted_push_and_pull_go_on_to_the_same_bytes(team: Team, large: Sa
 
 
 def test_bucket_that_is_not_there_is_told_from_an_empty_one(team: Team, drawn: Sample, tmp_path: Path) -> None:
-    assert remote.fetch_requested_fingerprint(team.store, "1") is None
+    assert stored_requests.fetch_requested_fingerprint(team.store, "1") is None
     missing = open_store("s3://nowhere/x" if team.uri.startswith("s3:") else "no/where", base=tmp_path)
     for call in (
-        lambda: remote.fetch_requested_fingerprint(missing, "1"),
+        lambda: stored_requests.fetch_requested_fingerprint(missing, "1"),
         lambda: remote.push_sample(drawn.path, missing, SilentProgress()),
         lambda: remote.pull_sample(tmp_path, missing, "1" * 64, progress=SilentProgress()),
     ):
@@ -527,7 +566,7 @@ def test_no_message_has_credentials(credentials: None, tmp_path: Path, monkeypat
         assert "AKID" not in f"{caught.value.message}{caught.value.hint}"
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "127.0.0.1")  # so that it is in the server's own words
     with pytest.raises(StoreError, match=r"s3://team/x cannot be read: it cannot be reached .*…") as caught:
-        remote.fetch_requested_fingerprint(
+        stored_requests.fetch_requested_fingerprint(
             open_store("s3://team/x?endpoint_override=127.0.0.1:9&region=x", base=tmp_path), "1"
         )
     assert "127.0.0.1" not in caught.value.message
