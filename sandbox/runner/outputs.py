@@ -12,7 +12,7 @@ from sandbox.manifest.run import RunArtifact, RunOutput
 from sandbox.runner.output_records import VIEWS_FOLDER, record_file
 from sandbox.tables.classification import NO_CSV, classify_database, classify_folder
 from sandbox.tables.database_tables import checkpoint_databases, list_database_files
-from sandbox.tables.folder_contents import list_files
+from sandbox.tables.folder_contents import check_files_of_run, list_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -62,6 +62,7 @@ def collect_outputs(
             raise PipelineError(
                 f"the run left {VIEWS_FOLDER}, which is sandbox's own name", hint="give it another name"
             )
+        check_files_of_run(folder)
         databases = list_database_files(list_files(folder, skipped=skipped))
         checkpoint_databases(databases, reading)
         views = evaluate_views(reading, databases, rows) if databases and evaluate_views is not None else None

@@ -30,6 +30,7 @@ FORMAT_NAMES: Mapping[TableFormat, str] = {
     "parquet": "Parquet", "csv": "CSV", "jsonl": "JSON Lines", "json": "a JSON array of objects", "arrow": "Arrow IPC",
     "orc": "ORC", "duckdb": "DuckDB", "sqlite": "SQLite", "delta": "Delta", "iceberg": "Iceberg",
 }  # fmt: skip
+MAX_TABLES = 10_000
 LAKE_FORMATS = frozenset({"delta", "iceberg"})
 NO_CSV: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 
@@ -70,9 +71,14 @@ class FolderClassification:
         """Add a table.
 
         Raises:
-            PipelineError: Another table has its name.
+            PipelineError: Another table has its name, or there are too many.
         """
         name = table.files.name
+        if len(self.tables) >= MAX_TABLES:
+            raise PipelineError(
+                f"there are more than {MAX_TABLES:,} outputs",
+                hint="write the parts of a table as files of one folder: NAME/part-0.parquet",
+            )
         if name in self.tables:
             raise PipelineError(f"two outputs are called {name}", hint="give each output one file or one folder")
         self.tables[name] = table
@@ -158,7 +164,8 @@ def _classify_table(
             f"output {table.name}: {unlike}",
             hint=f'the files of a table have the same columns; where each is a table, name it: [outputs.NAME] path = "{first}"',
         )
-    logged = tuple(path for path in table.paths if path not in unlogged)
+    left = set(table.paths).difference(unlogged)
+    logged = tuple(path for path in table.paths if path in left)
     classification.add_table(dataclasses.replace(read, files=dataclasses.replace(table, paths=logged)))
     reason = f"the log of {table.name} does not name it"
     classification.artifacts += [ArtifactFile(path=path, reason=reason) for path in unlogged]
@@ -170,7 +177,8 @@ def _split_empty_files(table: TableFiles) -> tuple[TableFiles, list[Path]]:
     if table.format not in {"csv", "json"} or table.csv is not None:
         return table, []
     empty = [path for path in table.paths if is_empty_text(path)]
-    return dataclasses.replace(table, paths=tuple(path for path in table.paths if path not in empty)), empty
+    left = set(table.paths).difference(empty)
+    return dataclasses.replace(table, paths=tuple(path for path in table.paths if path in left)), empty
 
 
 def _list_unlogged_files(table: TableFiles) -> list[Path]:

@@ -8,8 +8,10 @@ table. Folders named ``column=value`` are partitions of the table around them.
 from __future__ import annotations
 
 import dataclasses
+import os
 import stat
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandbox.errors import PipelineError
@@ -18,10 +20,10 @@ from sandbox.tables.file_formats import find_format, is_database, is_marker, is_
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from sandbox.model import TableFormat
 
+MAX_FILES = 100_000
 DELTA_LOG = "_delta_log"
 ICEBERG_METADATA = "metadata"
 ICEBERG_METADATA_FILES = "*.metadata.json"
@@ -75,6 +77,51 @@ def list_files(folder: Path, *, skipped: Collection[str] = ()) -> Iterator[Path]
             yield entry
 
 
+def check_files_of_run(folder: Path) -> None:
+    """Check that the files of a run's output folder are not too many, and are nowhere else too; make them readable.
+
+    A file with a name outside of the folder could be changed there after it was compared.
+
+    Raises:
+        PipelineError: There are too many, or one is a hard link to a file outside of the folder, or is closed to its reader.
+    """
+    names: dict[tuple[int, int], tuple[str, int, int]] = {}
+    count = 0
+    for parent, folders, files in os.walk(folder):
+        count += len(files)
+        for name in folders:
+            _grant_owner_access(Path(parent) / name, 0o700)
+        for name in files:
+            found = _grant_owner_access(Path(parent) / name, 0o400)
+            if found.st_nlink > 1:
+                inode = (found.st_dev, found.st_ino)
+                names[inode] = (name, found.st_nlink, names.get(inode, ("", 0, 0))[2] + 1)
+    if count > MAX_FILES:
+        raise PipelineError(
+            f"the run left {count:,} files, and at most {MAX_FILES:,} are compared",
+            hint="write fewer and larger files",
+        )
+    for name, links, inside in names.values():
+        if links > inside:
+            raise PipelineError(
+                f"output {name} is a hard link to a file outside of the output folder", hint="copy the file instead"
+            )
+
+
+def _grant_owner_access(path: Path, mode: int) -> os.stat_result:
+    """Give the owner of a file or folder these permissions, and return its former stats."""
+    found = path.lstat()
+    if not stat.S_ISLNK(found.st_mode) and found.st_mode & mode != mode:
+        try:
+            path.chmod(stat.S_IMODE(found.st_mode) | mode)
+        except OSError as error:
+            raise PipelineError(
+                f"output {path.name} cannot be read: {error.strerror}",
+                hint="leave the files of the output folder readable",
+            ) from error
+    return found
+
+
 def is_folder(entry: Path) -> bool:
     """Return whether an entry is a folder, not a file.
 
@@ -87,10 +134,10 @@ def is_folder(entry: Path) -> bool:
         entry.name.encode()
     except UnicodeEncodeError:
         raise PipelineError(f"output {entry.name!r}: the name is not UTF-8", hint="give it another name") from None
-    mode = entry.lstat().st_mode
-    if stat.S_ISDIR(mode):
+    found = entry.lstat()
+    if stat.S_ISDIR(found.st_mode):
         return True
-    if stat.S_ISREG(mode):
+    if stat.S_ISREG(found.st_mode):
         return False
     raise PipelineError(f"output {entry.name} is a link or a device, not a file", hint="write plain files and folders")
 
@@ -153,19 +200,21 @@ class _FolderReader:
         name = self.named.get(folder, above + strip_suffix(folder.name))
         lake = _find_lake_format(folder)
         if lake is not None:
-            inside = tuple(list_files(folder))
-            self.contents.tables.append(TableFiles(name=name, format=lake, paths=inside, folder=folder))
+            logged = tuple(list_files(folder))
+            self.contents.tables.append(TableFiles(name=name, format=lake, paths=logged, folder=folder))
             return
         entries = sorted(folder.iterdir())
         partitions = [entry for entry in entries if "=" in entry.name[1:] and is_folder(entry)]
-        loose = [entry for entry in entries if entry not in partitions]
+        inside = set(partitions)
+        loose = [entry for entry in entries if entry not in inside]
         if partitions:
             loose = self._add_partitioned_table(name, folder, partitions, loose)
         files = [entry for entry in loose if _is_data(entry) and entry not in self.named]
         parts = self._select_parts(folder, above, files)
         if parts and len({find_format(part.name) for part in parts}) == 1:
             self.contents.tables.append(_build_table(name, parts))
-            loose = [entry for entry in loose if entry not in parts]
+            taken = set(parts)
+            loose = [entry for entry in loose if entry not in taken]
         for entry in loose:
             if entry.name.startswith("_") and not is_folder(entry) and entry not in self.named:
                 self._add_hidden_file(entry)
@@ -188,13 +237,15 @@ class _FolderReader:
         """Add the table of a folder with partitions; return the other entries of the folder."""
         below = [file for partition in partitions for file in list_files(partition)]
         data = [file for file in below if _is_data(file)]
-        self.contents.others += [file for file in below if file not in data]
+        taken = set(data)
+        self.contents.others += [file for file in below if file not in taken]
         if not data:
             return list(loose)
         data += [entry for entry in loose if _is_data(entry) and entry not in self.named]
         _check_partitions(name, folder, data)
         self.contents.tables.append(_build_table(name, sorted(data), folder))
-        return [entry for entry in loose if entry not in data]
+        taken = set(data)
+        return [entry for entry in loose if entry not in taken]
 
 
 def _check_partitions(name: str, folder: Path, files: Sequence[Path]) -> None:
@@ -229,7 +280,7 @@ def _build_table(name: str, files: Sequence[Path], folder: Path | None = None) -
 def _find_lake_format(folder: Path) -> TableFormat | None:
     """Return the lake format of a table's folder."""
     log, metadata = folder / DELTA_LOG, folder / ICEBERG_METADATA
-    if log.is_dir() and is_folder(log):
+    if log.is_dir() and is_folder(log) and next(list_files(log), None):
         return "delta"
     if metadata.is_dir() and is_folder(metadata) and next(metadata.glob(ICEBERG_METADATA_FILES), None):
         return "iceberg"

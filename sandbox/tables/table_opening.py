@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from sandbox.engine.duckdb.session import quote_identifier, quote_literal
-from sandbox.engine.duckdb.table_functions import build_table_function
+from sandbox.engine.duckdb.table_functions import build_table_function, read_heading
 from sandbox.tables.folder_contents import parse_partition
 
 if TYPE_CHECKING:
@@ -178,9 +178,16 @@ def find_unlike_columns(session: Session, table: TableFiles, *, doing: str) -> s
     """Return a sentence about a file of a table whose columns differ from the first's; None if all agree."""
     if len(table.paths) == 1 or table.csv is not None or table.format not in {"parquet", "csv", "arrow", "orc"}:
         return None
-    columns = [_list_file_columns(session, dataclasses.replace(table, paths=(path,)), doing) for path in table.paths]
-    first = columns[0]
-    for path, names in zip(table.paths, columns, strict=True):
+    known: dict[tuple[str, str], Sequence[str]] = {}  # of CSV files with the same first line, one is read
+    first: Sequence[str] | None = None
+    for path in table.paths:
+        heading = read_heading(path) if table.format == "csv" else None
+        names = known.get(heading) if heading is not None else None
+        if names is None:
+            names = _list_file_columns(session, dataclasses.replace(table, paths=(path,)), doing)
+            if heading is not None:
+                known[heading] = names
+        first = names if first is None else first
         missing, extra = [name for name in first if name not in names], [name for name in names if name not in first]
         if missing or extra:
             parts = [f"lacks {', '.join(missing)}"] * bool(missing) + [f"has also {', '.join(extra)}"] * bool(extra)

@@ -14,7 +14,12 @@ from sandbox.compare.reading.text_columns import decide_types
 from sandbox.compare.relations import TextRows, create_table
 from sandbox.config.sections.csv import CsvSection
 from sandbox.engine.duckdb.session import find_engine_error, quote_identifier
-from sandbox.engine.duckdb.table_functions import build_objects_function, build_table_function, find_delimiter
+from sandbox.engine.duckdb.table_functions import (
+    build_objects_function,
+    build_table_function,
+    find_delimiter,
+    read_heading,
+)
 from sandbox.errors import SandboxError
 from sandbox.tables.json_types import infer_json_types, render_columns_option
 from sandbox.tables.table_opening import open_table
@@ -138,14 +143,14 @@ class TextReader:
         if table.csv is not None:
             return self._store_described_csv(stored, table, doing)
         try:
-            headers = [self._read_header(dataclasses.replace(table, paths=(path,)), doing) for path in table.paths]
+            headers = self._read_headers(table, doing)
             self._store(stored, table, ", all_varchar = true, allow_quoted_nulls = false", doing)
         except SandboxError as error:
             self._explain_broken_csv(table, doing, error)
             raise
         columns = [name for name, *_ in self._session.fetch_rows(f"describe {stored}", doing=doing)]
         first = headers[0]
-        named = len(headers) == 1 and len(first) == len(columns)  # else DuckDB's names, and those of partitions
+        named = len(table.paths) == 1 and len(first) == len(columns)  # else DuckDB's names, and those of partitions
         names = [own or engine for own, engine in zip(first, columns, strict=True)] if named else columns
         return TextTable(stored=stored, names=tuple(names), columns=tuple(map(quote_identifier, columns)), typed=False)
 
@@ -176,6 +181,17 @@ class TextReader:
             if problem is not None:
                 where = f"{path.name}: " if len(table.paths) > 1 else ""
                 raise self._failure(f"{doing}: {where}line {problem[0]} {problem[1]}", hint=CSV_HINT) from error
+
+    def _read_headers(self, table: TableFiles, doing: str) -> list[tuple[str | None, ...]]:
+        """Return the columns of the first file, then those of files with other first lines."""
+        headers = []
+        known = set()
+        for path in table.paths:
+            heading = read_heading(path)
+            if heading is None or heading not in known:
+                headers.append(self._read_header(dataclasses.replace(table, paths=(path,)), doing))
+                known.add(heading)
+        return headers
 
     def _read_header(self, table: TableFiles, doing: str) -> tuple[str | None, ...]:
         function = build_table_function(table).replace("header = true", "header = false")

@@ -109,6 +109,12 @@ def detect_delimiter(header: str) -> str:
     return max(DELIMITERS, key=bare.count)
 
 
+def read_heading(path: Path) -> tuple[str, str] | None:
+    """Return the delimiter and the first line of a CSV file; None if the line may end within quotes, or is unreadable."""
+    line = _read_first_line(path)
+    return None if line is None or line.count('"') % 2 else (find_delimiter(path), line)
+
+
 def is_empty_text(path: Path) -> bool:
     """Return whether a text file has no character; one that cannot be read has some."""
     return _read_first_line(path) == ""

@@ -437,6 +437,48 @@ def test_name_that_no_record_can_hold_is_refused(tmp_path: Path) -> None:
         collect_outputs(tmp_path, paths={})
 
 
+def test_hard_links_stay_in_the_output_folder(tmp_path: Path) -> None:
+    """Another name of a file could change it after it was compared."""
+    output = tmp_path / "output"
+    output.mkdir()
+    pq.write_table(TABLE, output / "a.parquet")
+    os.link(output / "a.parquet", output / "b.parquet")
+    assert set(collect_outputs(output, paths={}).outputs) == {"a", "b"}
+    os.link(output / "a.parquet", tmp_path / "elsewhere.parquet")
+    with pytest.raises(PipelineError, match=r"\.parquet is a hard link to a file outside"):
+        collect_outputs(output, paths={})
+
+
+def test_very_many_files_and_tables_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(5):
+        (tmp_path / f"{number}.csv").write_text(f"a\n{number}\n")
+    monkeypatch.setattr("sandbox.tables.classification.MAX_TABLES", 4)
+    with pytest.raises(PipelineError, match="more than 4 outputs"):
+        collect_outputs(tmp_path, paths={})
+    monkeypatch.setattr("sandbox.tables.folder_contents.MAX_FILES", 4)
+    with pytest.raises(PipelineError, match="left 5 files, and at most 4"):
+        collect_outputs(tmp_path, paths={})
+
+
+def test_closed_files_and_folders_are_opened(tmp_path: Path) -> None:
+    (tmp_path / "closed").mkdir()
+    for file in (tmp_path / "closed" / "part-0.csv", tmp_path / "a.csv"):
+        file.write_text("a\n1\n")
+        file.chmod(0)
+    (tmp_path / "closed").chmod(0)
+    assert {name: output.rows for name, output in collect_outputs(tmp_path, paths={}).outputs.items()} == {
+        "a": 1,
+        "closed": 1,
+    }
+    assert [path.stat().st_mode & 0o400 for path in tmp_path.rglob("*.csv")] == [0o400, 0o400]
+
+
+def test_folder_of_an_empty_log_is_no_table(tmp_path: Path) -> None:
+    pq.write_table(TABLE, tmp_path / "a.parquet")
+    (tmp_path / "t" / "_delta_log").mkdir(parents=True)
+    assert set(collect_outputs(tmp_path, paths={}).outputs) == {"a"}
+
+
 def test_pipe_does_not_hang_the_reading(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.csv")
     with pytest.raises(PipelineError, match="is a link or a device"):
