@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sandbox import provisioner
-from sandbox.errors import ConfigError
 from sandbox.manifest.canonical_json import hash_json
-from sandbox.project.code_files import build_code_reader, build_file_reader
-from sandbox.project.committed_settings import build_version_project
-from sandbox.project.lock_file import LOCK_FILE, read_lock
-from sandbox.project.pipeline_run import open_code
+from sandbox.project.lock_file import LOCK_FILE
 from sandbox.project.services import services
+from sandbox.project.version_stack import build_production_stack, build_working_tree_stack
 from sandbox.provisioner.local import interpreters
 from sandbox.provisioner.lock import pins, wheels
 from sandbox.samples.catalog import MANIFEST_FILE, list_files
@@ -24,10 +19,10 @@ if TYPE_CHECKING:
 
     from sandbox.config import Project
     from sandbox.manifest.lock import LockDocument
-    from sandbox.model import Environment, Progress
+    from sandbox.model import Progress
     from sandbox.project.sample import SampleResult
     from sandbox.project.stack import Stack
-    from sandbox.provisioner import StackRequest
+    from sandbox.project.version_stack import VersionStack
 
 SAMPLES_FOLDER, WHEELS_FOLDER, PACKAGES_FOLDER, LOCKS_FOLDER = "samples", "wheels", "packages", "locks"
 
@@ -49,15 +44,6 @@ class BundleContents:
     images: set[str] = field(default_factory=set)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _VersionStack:
-    """The stack of one version of the code, built."""
-
-    request: StackRequest
-    lock: LockDocument
-    environment: Environment
-
-
 def list_contents(project: Project, stack: Stack, drawn: SampleResult, progress: Progress) -> BundleContents:
     """Build the environments of both versions and the images of services, and return what a bundle holds.
 
@@ -66,11 +52,11 @@ def list_contents(project: Project, stack: Stack, drawn: SampleResult, progress:
     """
     contents = BundleContents()
     _add_sample(contents, drawn)
-    current = _build_working_tree(project, stack, drawn, progress)
+    current = build_working_tree_stack(project, stack, drawn.sample.fingerprint, progress)
     contents.platform = current.environment.platform
     contents.locks[LOCK_FILE] = current.lock
     versions = [current]
-    production = _build_production(project, stack, progress)
+    production = build_production_stack(project, stack, progress)
     if production is not None:
         versions.append(production)
         if production.lock.inputs != current.lock.inputs:
@@ -89,34 +75,7 @@ def _add_sample(contents: BundleContents, drawn: SampleResult) -> None:
         contents.files[f"{SAMPLES_FOLDER}/{path.name}/{name}"] = path / name
 
 
-def _build_working_tree(project: Project, stack: Stack, drawn: SampleResult, progress: Progress) -> _VersionStack:
-    environment = stack.build_project_environment(sample=drawn.sample.fingerprint, progress=progress)
-    request = provisioner.build_request(project.settings.stack, build_file_reader(project, project.root))
-    lock = read_lock(project)
-    assert lock is not None, "the environment was built from it"
-    return _VersionStack(request=request, lock=lock, environment=environment)
-
-
-def _build_production(project: Project, stack: Stack, progress: Progress) -> _VersionStack | None:
-    """Build the stack of production's version; None without such a version, which a diff needs and `create` does not."""
-    ref = project.settings.pipeline.production
-    try:
-        version_project = build_version_project(project, ref)
-        opened = open_code(version_project, ref)
-        with opened as code:
-            version_stack = dataclasses.replace(stack, project=version_project)
-            request = provisioner.build_request(
-                version_project.settings.stack, build_code_reader(version_project, code)
-            )
-            lock = version_stack.find_or_resolve_lock(request, code, progress)
-            environment = version_stack.build_code_environment(code, progress=progress)
-    except ConfigError as error:
-        progress.print_message(f"warning: production's version is left out: {error.message}")
-        return None
-    return _VersionStack(request=request, lock=lock, environment=environment)
-
-
-def _add_version(contents: BundleContents, version: _VersionStack, progress: Progress) -> None:
+def _add_version(contents: BundleContents, version: VersionStack, progress: Progress) -> None:
     request, environment = version.request, version.environment
     if environment.runtime == "docker":
         from sandbox.provisioner.images import required_images  # noqa: PLC0415 - the SDK is slow to import

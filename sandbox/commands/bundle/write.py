@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.commands.bundle.contents import list_contents
 from sandbox.errors import StoreError
-from sandbox.manifest.bundle import BundledFile, BundledImage, BundleDocument
 from sandbox.manifest.canonical_json import hash_file, hash_json
 from sandbox.project.registry import make_state_folder
 from sandbox.project.sample import ensure_sample
 from sandbox.project.stack import open_stack
 from sandbox.samples.specification import compute_request_id
 from sandbox.store.blob_archive import open_blob_writer
+from sandbox.store.bundle_document import BundledFile, BundledImage, BundleDocument
 from sandbox.store.folder import make_staging_folder, translate_os_errors
 from sandbox.tar_files import read_stream
 

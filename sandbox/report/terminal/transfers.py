@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from sandbox.manifest.bundle import BundleDocument
     from sandbox.model import Sample
     from sandbox.samples.transfer import Transfer
+    from sandbox.store.bundle_document import BundleDocument
 
 
 def render_push(sample: Sample, store: str, transfer: Transfer) -> RenderableType:
