@@ -13,12 +13,11 @@ from sandbox.impact.production.comparison import compare_with_production
 from sandbox.impact.row_files import check_rows_folder, write_rows_of_runs
 from sandbox.impact.rule_judgement import RuleJudgement, judge_version_rules
 from sandbox.impact.side_comparison import run_and_compare_sides
-from sandbox.impact.sides import RunnableSide, SideContext, open_side
+from sandbox.impact.sides import RunnableSide, SideContext, check_production_of_sides, open_side
 from sandbox.model import SilentProgress
 from sandbox.project.committed_settings import build_version_project
 from sandbox.project.create import create
 from sandbox.project.pipeline_run import resolve_command
-from sandbox.project.production_ref import check_remote_production
 from sandbox.project.registry import make_state_folder
 from sandbox.project.sample import ensure_sample
 from sandbox.project.stack import open_stack
@@ -94,9 +93,8 @@ def open_comparison(
         open_side("baseline", before, ref, progress=progress) as baseline,
         open_side("candidate", other, versions.candidate, progress=progress) as candidate,
     ):
-        commit = baseline.request.code.version.commit
-        if baseline.request.identity == candidate.request.identity and versions.baseline is None and commit is not None:
-            check_remote_production(project, commit)
+        if versions.baseline is None:
+            check_production_of_sides(project, baseline, candidate)
         findings = run_and_compare_sides(
             baseline,
             candidate,

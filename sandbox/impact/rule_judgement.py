@@ -10,9 +10,9 @@ from sandbox.config.project_file import read_settings
 from sandbox.config.rules.comparison import compare_rules
 from sandbox.config.sections.outputs import GATE_DEFAULTS
 from sandbox.errors import ConfigError
+from sandbox.impact.production_ref import PRODUCTION_KEY, check_production_ref, find_other_production
 from sandbox.manifest.diff import RuleChange
 from sandbox.project.committed_settings import check_masks, read_committed_settings
-from sandbox.project.production_ref import PRODUCTION_KEY, check_production_ref, find_other_production
 from sandbox.runner.repository import Repository
 
 if TYPE_CHECKING:

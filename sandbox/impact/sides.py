@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from sandbox.errors import SandboxError
+from sandbox.impact.production_ref import check_remote_production
 from sandbox.project.pipeline_run import (
     build_environment,
     build_request,
@@ -107,6 +108,17 @@ def add_side_to_errors(role: SideRole) -> Iterator[None]:
         yield
     except SandboxError as error:
         raise type(error)(f"the {role}: {error.message}", hint=error.hint) from error
+
+
+def check_production_of_sides(project: Project, baseline: RunnableSide, candidate: RunnableSide) -> None:
+    """Check that two sides of the same code are not production's by a branch that the remote has elsewhere.
+
+    Raises:
+        ConfigError: They are.
+    """
+    commit = baseline.request.code.version.commit
+    if baseline.request.identity == candidate.request.identity and commit is not None:
+        check_remote_production(project, commit)
 
 
 def find_version_warnings(project: Project, baseline: RunnableSide, candidate: RunnableSide) -> list[str]:

@@ -12,8 +12,8 @@ from sandbox.config import load_project
 from sandbox.config.ci import TARGET_BRANCH_VARIABLES
 from sandbox.errors import ConfigError
 from sandbox.impact.options import DiffVersions
+from sandbox.impact.production_ref import check_production_ref, check_remote_production
 from sandbox.impact.rule_judgement import judge_version_rules
-from sandbox.project.production_ref import check_production_ref, check_remote_production
 from tests.projects import run_git
 
 if TYPE_CHECKING:
