@@ -186,7 +186,7 @@ class ProjectDescriber:
         trace: Recorded while they were compiled.
         tables: The name of the sample's table behind each source or seed, by id.
         settings: Other settings of the run: ``adapter``, ``environment`` (variables by name), ``normalize`` (a function of
-            text).
+            text), ``dialect`` (the warehouse that templates are written for, or None).
     """
 
     def __init__(
@@ -242,7 +242,9 @@ class ProjectDescriber:
         }
 
     def _describe_target(self) -> list[str | None]:
-        return [os.environ.get("DBT_TARGET"), os.environ.get("DBT_SCHEMA"), os.environ.get("OMP_NUM_THREADS")]
+        names = ("DBT_TARGET", "DBT_SCHEMA", "OMP_NUM_THREADS")
+        dialect = [self.settings["dialect"]] if self.settings["dialect"] else []
+        return [*(os.environ.get(name) for name in names), *dialect]
 
     def _describe_source(self, key: str, source: Any) -> NodeDescription:
         return NodeDescription(
@@ -375,6 +377,10 @@ class ProjectDescriber:
         return f"its SQL is compiled from the database's contents (adapter.{name})"
 
     def _find_reads(self, sql: str) -> SqlReads:
+        if self.settings["dialect"]:
+            from translation import find_reads
+
+            return find_reads(sql, self.settings["dialect"])
         (tree,) = self.parser.execute(TREE_QUERY, [sql]).fetchone()
         return find_sql_reads(json.loads(tree))
 

@@ -63,6 +63,7 @@ class Project:
         self.work.mkdir(exist_ok=True)
         self.own_profile = describe_profile()
         self.base = self.create_database()
+        self.templates = self.create_templates()
         self.manifest: Any = None
         self.shown: dict[str, str] = {}
         self.facts: dict[str, NodeFacts] = {}
@@ -80,6 +81,14 @@ class Project:
 
         return DuckDBDatabase(self.kept, self.work, **asked)
 
+    def create_templates(self) -> Any:
+        """Return what compiles templates for another warehouse; None where they are the database's own."""
+        if not self.plan.get("dialect"):
+            return None
+        from warehouse_templates import WarehouseTemplates
+
+        return WarehouseTemplates(self.plan["dialect"])
+
     def prepare(self) -> None:
         """Set what dbt reads from its environment, before it is imported."""
         os.environ.update(NOTHING_OF_OURS)
@@ -88,6 +97,8 @@ class Project:
         os.environ["DBT_PROFILES_DIR"] = str(self.work)
         self.write_profile()
         fix_clock(self.plan.get("started"))
+        if self.templates is not None:
+            self.templates.install()
 
     def write_profile(self) -> None:
         """Write the profile that takes the place of the project's own; JSON is YAML."""
@@ -111,6 +122,8 @@ class Project:
         """Read the project; keep what dbt says of it."""
         self.manifest = self.run_dbt("parse").result
         fix_snapshot_time(self.manifest, self.plan.get("started"))
+        if self.templates is not None:
+            self.templates.add_macros(self.manifest)
         (self.kept / "manifest.json").write_text(self.base.adapt_manifest(self.manifest), "utf-8")
         self.write_profile()
 
@@ -178,9 +191,13 @@ class Project:
             "adapter": self.base.adapter,
             "environment": {name: os.environ[name] for name in self.plan["environment"]},
             "normalize": self.base.normalize,
+            "dialect": self.plan.get("dialect"),
         }
         described = ProjectDescriber(self.manifest, self.compiled, trace, self.shown, settings).describe()
         self.facts = build_facts(described)
+        if self.templates is not None:
+            self.templates.is_building = True
+            self.templates.translate_seed_types(self.manifest.nodes)
 
     def run(self) -> None:
         """Build what has to be built, take over the rest, keep the outputs, run the tests."""
@@ -269,6 +286,8 @@ class Project:
         for result in done.result.results:
             facts = self.facts.get(result.node.unique_id)
             code = getattr(result.node, "compiled_code", None)
+            if self.templates is not None:
+                code = self.templates.codes.get(result.node.unique_id, code)
             if facts is None or code is None or "code" not in facts.parts:
                 continue
             if compute_digest(json.loads(self.base.normalize(json.dumps(code)))) != facts.parts["code"]:

@@ -101,6 +101,11 @@ def run(call: Call, *, ref: str | None, name: str, frozen: bool, fresh: bool, ac
 @frozen_option
 @click.option("--fresh", is_flag=True, help="Run everything again although it ran before.")
 @click.option(
+    "--certify",
+    is_flag=True,
+    help="With --baseline-output, and dialect in [pipeline]: certify models that make what production made.",
+)
+@click.option(
     "--groups/--no-groups",
     default=None,
     help="Run random groups of units for outputs by day or country; default: if that takes less than a minute.",
@@ -131,6 +136,7 @@ def diff(
     name: str,
     frozen: bool,
     fresh: bool,
+    certify: bool,
     groups: bool | None,
     accept_rules: bool,
     accept_masks: bool,
@@ -159,15 +165,18 @@ def diff(
     version_flags = {flag for flag, value in versions.items() if value is not None}
     if tables:
         flags = {"--bisect": bisect, "--fresh": fresh, "--frozen": frozen, "--name": name != DEFAULT_NAME}
-        flags |= {"--groups": groups is not None}
+        flags |= {"--groups": groups is not None, "--certify": certify}
         flags |= {"--accept-rules": accept_rules, "--accept-masks": accept_masks}
         flags |= {"--config": call.config is not None, "--runtime": call.runtime is not None}
         _check_tables(tables, version_flags, flags)
     else:
         _check_project(version_flags, {"--key": key, "--rules": rules, "--report": report}, bisect=bisect)
+    if certify and (outputs is None or bisect):
+        raise click.UsageError("--certify compares with what production made: it goes with --baseline-output PATH")
     options = DiffOptions(
         name=name,
         fresh=fresh,
+        certify=certify,
         frozen=frozen,
         values=not no_values,
         accept_rules=accept_rules or bisect,

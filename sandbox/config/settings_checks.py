@@ -295,7 +295,14 @@ def _check_pipeline(settings: Settings) -> Iterator[ConfigProblem]:
 def _check_dbt(settings: Settings) -> Iterator[ConfigProblem]:
     pipeline, stack = settings.pipeline, settings.stack
     if pipeline.kind != "dbt":
+        if pipeline.dialect is not None:
+            yield ConfigProblem(
+                key=("pipeline", "dialect"), message='models of dbt alone are translated: write kind = "dbt"'
+            )
         return
+    if pipeline.dialect is not None and "postgres" in pipeline.inputs:
+        message = "models are translated to DuckDB alone: leave inputs out"
+        yield ConfigProblem(key=("pipeline", "dialect"), message=message)
     if pipeline.command is not None:
         message = 'kind = "dbt" calls dbt itself; leave command out, or write kind = "command"'
         yield ConfigProblem(key=("pipeline", "command"), message=message)

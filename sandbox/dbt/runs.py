@@ -53,6 +53,8 @@ def build_dbt_kit(project: Project, code: CodeCheckout, drawn: Sample, memory_by
         "started": SampleManifest.read(drawn.path / MANIFEST_FILE).drawn,
         "environment": sorted(project.settings.pipeline.env),
     }
+    if project.settings.pipeline.dialect is not None:
+        plan["dialect"] = project.settings.pipeline.dialect
     return RunSetup(
         files=build_program_files(plan),
         stubs={**packages.files, **{path: _read_header(file) for path, file in seeds.values()}},

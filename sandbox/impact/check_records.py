@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from sandbox.errors import StoreError
+from sandbox.manifest.comparison import CertificateRecord
 from sandbox.manifest.separability import GroupsRecord, SeparabilityRecord
 from sandbox.store.folder import write_file
 from sandbox.store.seal_key import load_seal_key
@@ -12,12 +13,13 @@ from sandbox.store.seal_key import load_seal_key
 if TYPE_CHECKING:
     from pathlib import Path
 
-FOLDERS: dict[type[SeparabilityRecord | GroupsRecord], str] = {
+FOLDERS: dict[type[SeparabilityRecord | GroupsRecord | CertificateRecord], str] = {
     SeparabilityRecord: "separability",
     GroupsRecord: "groups",
+    CertificateRecord: "certificates",
 }
 
-Record = TypeVar("Record", SeparabilityRecord, GroupsRecord)
+Record = TypeVar("Record", SeparabilityRecord, GroupsRecord, CertificateRecord)
 
 
 def read_record(kind: type[Record], state_folder: Path, identity: str) -> Record | None:
@@ -32,7 +34,7 @@ def read_record(kind: type[Record], state_folder: Path, identity: str) -> Record
     return record if record.identity == identity else None
 
 
-def write_record(state_folder: Path, record: SeparabilityRecord | GroupsRecord) -> None:
+def write_record(state_folder: Path, record: SeparabilityRecord | GroupsRecord | CertificateRecord) -> None:
     """Write the record of a check, replacing an earlier one.
 
     Raises:
@@ -42,5 +44,7 @@ def write_record(state_folder: Path, record: SeparabilityRecord | GroupsRecord) 
     write_file(path, record.to_json_text(key=load_seal_key()), mode=0o600)
 
 
-def _build_path(kind: type[SeparabilityRecord | GroupsRecord], state_folder: Path, identity: str) -> Path:
+def _build_path(
+    kind: type[SeparabilityRecord | GroupsRecord | CertificateRecord], state_folder: Path, identity: str
+) -> Path:
     return state_folder / FOLDERS[kind] / f"{identity}.json"

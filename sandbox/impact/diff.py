@@ -55,14 +55,18 @@ def compare_versions(
                 ground = comparison.candidate.context
                 write_rows_of_runs(ground, comparison.findings, options.rows, progress=progress)
             return comparison.document
+    if options.certify:
+        versions = dataclasses.replace(versions, candidate=versions.candidate or project.settings.pipeline.production)
     rules = judge_version_rules(project, versions, accept_rules=options.accept_rules)
     candidate_project = build_version_project(project, versions.candidate)
     resolve_command(candidate_project)
     ground = _prepare_context(project, options, progress)
+    assert versions.outputs is not None
     findings = compare_with_production(
         _replace_project(ground, candidate_project),
         versions.outputs,
         candidate_ref=versions.candidate,
+        certify=options.certify,
         fresh=options.fresh,
         rows=options.rows,
         progress=progress,

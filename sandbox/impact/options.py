@@ -40,6 +40,7 @@ class DiffOptions:
         persistent: Whether to prepare the sandbox and update ``sandbox.lock`` from the working tree, as `create` does.
         accept_rules: Whether to accept rules looser than in the baseline commit's file.
         rows: Where to write all differing rows; None writes none.
+        certify: Whether to certify models of another warehouse that make what production made.
         groups: Whether to run random groups of units, however long they take; None runs them if they take less than a
             minute.
     """
@@ -51,4 +52,5 @@ class DiffOptions:
     persistent: bool = True
     accept_rules: bool = False
     rows: RowFileOptions | None = None
+    certify: bool = False
     groups: bool | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from sandbox.dbt import failures, lineage, runs, seeds, tests, unit_references
+from sandbox.dbt import failures, lineage, runs, tests, unit_references
 from sandbox.impact.artifacts import SideContents, compare_artifacts, list_not_compared
 from sandbox.impact.compare_outputs import (
     build_comparison_options,
@@ -15,6 +15,7 @@ from sandbox.impact.compare_outputs import (
     run_data_tests,
 )
 from sandbox.impact.comparison_cache import compare_runs
+from sandbox.impact.dbt_changes import list_unjudged_changes
 from sandbox.impact.document import DiffFindings, describe_run_side
 from sandbox.impact.expected_columns.predict import predict_columns
 from sandbox.impact.noise.findings import account_for_noise
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.impact.sides import RunnableSide
-    from sandbox.manifest.diff import NotCompared
     from sandbox.model import Progress
 
 
@@ -84,7 +84,11 @@ def run_and_compare_sides(
             *tests.compare_data_tests(first, second),
         ],
         artifacts=compare_artifacts(*contents),
-        not_compared=[*failed, *list_not_compared(*contents), *_list_changed_seeds(baseline, candidate)],
+        not_compared=[
+            *failed,
+            *list_not_compared(*contents),
+            *list_unjudged_changes(baseline, candidate, (first, second), outputs),
+        ],
         dbt=tests.read_build(second),
         warnings=[
             *first.damage_messages,
@@ -99,11 +103,3 @@ def run_and_compare_sides(
     findings = dataclasses.replace(findings, dbt=build, expected_columns=expected)
     findings = withdraw_estimates(baseline, candidate, findings, terms, fresh=fresh, progress=progress)
     return estimate_by_groups(baseline, candidate, findings, terms, groups=groups, fresh=fresh, progress=progress)
-
-
-def _list_changed_seeds(baseline: RunnableSide, candidate: RunnableSide) -> list[NotCompared]:
-    project = baseline.context.project
-    if not runs.is_dbt_project(project):
-        return []
-    manifest = baseline.context.sample.manifest
-    return seeds.list_changed_seeds(project, manifest, baseline.request.code, candidate.request.code)

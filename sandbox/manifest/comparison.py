@@ -1,4 +1,4 @@
-"""``.sandbox/comparisons/last.json``: the result of the last comparison of two runs."""
+"""Results of comparisons: ``.sandbox/comparisons/last.json``, and ``.sandbox/certificates/<digest>.json``."""
 
 from __future__ import annotations
 
@@ -18,3 +18,21 @@ class ComparisonRecord(Document):
     format_version: int = 4
     identity: str
     outputs: dict[str, OutputDiff]
+
+
+class CertificateRecord(Document):
+    """A model that made, translated from a warehouse's SQL, what production made of the same units.
+
+    ``identity`` is a digest of the model's compiled code and of everything that translates it. ``commit`` and ``sample`` are
+    those of the comparison, ``rows`` the rows that were equal.
+    """
+
+    NAME: ClassVar[str] = "the certificate"
+    HAS_SEAL: ClassVar[bool] = True
+
+    identity: str
+    model: str
+    dialect: str
+    commit: str | None
+    sample: str
+    rows: int

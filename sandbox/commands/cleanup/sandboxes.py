@@ -33,6 +33,7 @@ STATE_FOLDERS = (
     "services",
     "halves",
     "separability",
+    "certificates",
     "groups",
     "comparisons",
     "diffs",

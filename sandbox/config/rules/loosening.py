@@ -14,6 +14,7 @@ LoosensCheck = Callable[[Any, Any], bool]
 CODE_KEYS = frozenset(
     {
         "pipeline.kind", "pipeline.command", "pipeline.inputs", "pipeline.env", "pipeline.scratch", "pipeline.include", "pipeline.root",
+        "pipeline.dialect",
         "stack.image", "stack.python", "stack.requirements",
     }
 )  # fmt: skip

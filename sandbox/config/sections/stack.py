@@ -74,6 +74,11 @@ class PipelineSection(Section):
         description="dbt: build the models whose outputs are not proven equal to the baseline's, or all.",
         examples=["all"],
     )
+    dialect: Literal["bigquery", "databricks", "redshift", "snowflake"] | None = Field(
+        default=None,
+        description="dbt: the warehouse that the models are written for. They are translated exactly to DuckDB, or refused by name.",
+        examples=["snowflake"],
+    )
     command: NonEmptyText | None = Field(
         default=None,
         description="Command that reads `$SANDBOX_SAMPLE` and writes `$SANDBOX_OUTPUT`.",

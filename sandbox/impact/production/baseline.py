@@ -123,6 +123,7 @@ def restrict_outputs(
     manifest: SampleManifest,
     rules: Mapping[str, OutputRules],
     folder: Path,
+    fold_case: bool = False,
     progress: Progress,
 ) -> ProductionBaseline:
     """Restrict production's outputs to the units of the sample.
@@ -133,6 +134,7 @@ def restrict_outputs(
         manifest: The sample's manifest.
         rules: The declared rules of outputs.
         folder: The folder for the restricted tables, written as Parquet.
+        fold_case: Whether columns have their names in lower case: warehouses write them in capitals.
         progress: Shows one step per output.
 
     Raises:
@@ -144,7 +146,7 @@ def restrict_outputs(
     with Session(memory=compute_memory_limit(), failure=PipelineError) as session:
         for number, (name, table) in enumerate(tables.items()):
             with progress.step(f"reading production's {name}"):
-                source = _ProductionTable.from_files(session, table, number)
+                source = _ProductionTable.from_files(session, table, number, fold_case=fold_case)
                 unit = choose_unit(source.columns, rules.get(name, OutputRules()), keys=keys, masking=manifest.masking)
                 if unit is None and not is_complete(manifest):
                     production.exclusions[name] = (
@@ -227,10 +229,17 @@ class _ProductionTable:
     columns: dict[str, str]
 
     @classmethod
-    def from_files(cls, session: Session, table: TableFiles, number: int) -> _ProductionTable:
+    def from_files(
+        cls, session: Session, table: TableFiles, number: int, *, fold_case: bool = False
+    ) -> _ProductionTable:
         doing = f"production's {table.name} cannot be read"
         sql = open_table(session, table, f"made {number}", doing=doing)
         described = session.fetch_rows(f"describe select * from {sql}", doing=doing)
+        if fold_case:
+            listed = ", ".join(
+                f"{quote_identifier(name)} as {quote_identifier(name.lower())}" for name, *_ in described
+            )
+            sql, described = f"(select {listed} from {sql})", [(name.lower(), *rest) for name, *rest in described]
         return cls(sql=sql, columns={name: kind for name, kind, *_ in described})
 
 

@@ -16,6 +16,7 @@ from sandbox.impact.compare_outputs import (
 )
 from sandbox.impact.document import DiffFindings, describe_plain_side, describe_run_side
 from sandbox.impact.production import baseline as production_baseline
+from sandbox.impact.production.certification import certify_models, check_dialect
 from sandbox.impact.row_files import write_row_files
 from sandbox.impact.sides import add_side_to_errors, open_side
 from sandbox.runner.output_records import list_output_tables
@@ -34,6 +35,7 @@ def compare_with_production(
     path: Path,
     *,
     candidate_ref: str | None,
+    certify: bool = False,
     fresh: bool,
     rows: RowFileOptions | None = None,
     progress: Progress,
@@ -44,16 +46,20 @@ def compare_with_production(
         ground: The context of the candidate.
         path: The path of production's outputs.
         candidate_ref: The candidate's git ref; None is the working tree.
+        certify: Whether to certify the models that make what production made.
         fresh: Whether to ignore earlier runs.
         rows: Where to write all differing rows; None writes none.
         progress: Shows the steps.
     """
     project, sample_ = ground.project, ground.sample
+    if certify:
+        check_dialect(project, candidate_ref)
     terms = build_comparison_options(project, sample_.manifest)
     paths = {name: output.path for name, output in project.settings.outputs.items() if output.path}
     with add_side_to_errors("baseline"):
         opened = production_baseline.open_outputs(path, paths=paths, csv=project.settings.output_csv)
-    tables = {name: table.files for name, table in opened.tables.items()}
+    is_translated = project.settings.pipeline.dialect is not None
+    tables = {name.lower() if is_translated else name: table.files for name, table in opened.tables.items()}
     with open_side("candidate", ground, candidate_ref, progress=progress) as candidate:
         run = candidate.run(fresh=fresh, progress=progress)
     failed = failures.list_failed_nodes(None, run, production=tables) if runs.is_dbt_project(project) else []
@@ -68,6 +74,7 @@ def compare_with_production(
                 manifest=sample_.manifest,
                 rules=terms.rules,
                 folder=folder,
+                fold_case=is_translated,
                 progress=progress,
             )
         ours = list_output_tables(run.output_folder, run.record.outputs)
@@ -82,6 +89,9 @@ def compare_with_production(
         production_baseline.describe_contents(opened, path, complete=production_baseline.is_complete(sample_.manifest)),
         SideContents.from_run(run),
     )
+    warnings = [*production.warnings, production_baseline.ROUNDING_WARNING]
+    if certify:
+        warnings.append(certify_models(project, run, outputs))
     artifacts, left_out = production_baseline.compare_artifacts_of_sample(*contents)
     return DiffFindings(
         baseline=describe_plain_side(str(path.absolute())).model_copy(update={"made": production.descriptions}),
@@ -92,5 +102,5 @@ def compare_with_production(
         tests=tests,
         artifacts=artifacts,
         not_compared=[*failed, *production_baseline.list_exclusions(production), *left_out],
-        warnings=[*production.warnings, production_baseline.ROUNDING_WARNING],
+        warnings=warnings,
     )
