@@ -31,6 +31,7 @@ INTERVAL_CAVEAT = (
     "always misses the same units, and of many intervals some are wrong."
 )
 _MAX_SENTENCES = 3
+_MAX_NAMES = 5
 _MAX_NAME_LENGTH = 60  # characters of an output's name
 
 
@@ -61,12 +62,22 @@ def explain_missing_estimate(output: OutputDiff) -> str | None:
 
 
 def explain_missing_estimates(ordered: list[tuple[str, OutputDiff]]) -> list[str]:
-    """Return why outputs have no estimate: each reason once, with all outputs that it applies to."""
+    """Return why outputs have no estimate: each reason once, with the outputs that it applies to, the first few by name."""
     outputs_by_reason: dict[str, list[str]] = {}
     for name, output in ordered:
         if (why := explain_missing_estimate(output)) is not None:
             outputs_by_reason.setdefault(why, []).append(truncate_text(name, _MAX_NAME_LENGTH))
-    return [f"{', '.join(names)}: not estimated for production: {why}" for why, names in outputs_by_reason.items()]
+    return [f"{_list_names(names)}: not estimated for production: {why}" for why, names in outputs_by_reason.items()]
+
+
+def _list_names(names: list[str]) -> str:
+    """Return names of outputs, few enough that the line's end is shown.
+
+    >>> _list_names(["a", "b"]), _list_names(list("abcdefgh"))
+    ('a, b', 'a, b, c, d, e and 3 more outputs')
+    """
+    more = len(names) - _MAX_NAMES
+    return ", ".join(names[:_MAX_NAMES]) + (f" and {format_count(more, 'more output')}" if more > 0 else "")
 
 
 def describe_worst_outputs(document: DiffDocument, ordered: list[tuple[str, OutputDiff]]) -> list[str]:

@@ -230,13 +230,20 @@ def _build_change_row(
         amount = ("+" if figure.estimate > 0 else "") + format_to_precision(figure.estimate * factor, half * factor)
     of = ""
     if before is not None and before.estimate is not None:
-        of = f" of {format_share(before.estimate) if unit.endswith(POINTS) else format_rounded(before.estimate)}"
+        of = f" of {_format_before(before, before.estimate, is_share=unit.endswith(POINTS))}"
     return FigureRow(
         label=what,
         value=f"{amount}{unit}{of}",
         interval=_describe_change_interval(figure, factor=factor, unit=unit),
         chart=build_interval_chart(figure),
     )
+
+
+def _format_before(figure: EstimatedFigure, value: float, *, is_share: bool) -> str:
+    """Return the figure before a change: not rounded if it is known exactly."""
+    if is_share:
+        return format_share(value)
+    return format_change(value).removeprefix("+") if figure.status == "exact" else format_rounded(value)
 
 
 def _compute_half_width(figure: EstimatedFigure) -> float | None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import doctest
+import io
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from sandbox.manifest.diff import ColumnChanges, OutputDiff, RowCounts, RowKey
 from sandbox.manifest.output_estimate import (
@@ -17,6 +19,8 @@ from sandbox.manifest.output_estimate import (
     TotalChange,
 )
 from sandbox.report import estimates, figures
+from sandbox.report.terminal.diff import render_diff
+from tests.unit.report.test_reports import document
 
 AFFECTED = AffectedUnits(status="estimated", estimate=41283.0, low=37_200.0, high=45_600.0, sample=413)
 FALL = TotalChange(
@@ -149,6 +153,23 @@ def test_units_and_truth_values_have_their_own_words() -> None:
 def test_reasons_name_every_output_without_an_estimate() -> None:
     none = [(name, output(status="not_estimated", reason="why")) for name in ("a", "b")]
     assert estimates.explain_missing_estimates([*none, ("c", output())]) == ["a, b: not estimated for production: why"]
+
+
+def test_the_reason_of_many_outputs_is_not_cut_off() -> None:
+    reason = "no column of this output names a sampling unit"
+    outputs = {f"{'n' * 55}{number:02}": output(status="not_estimated", reason=reason) for number in range(40)}
+    console = Console(width=2_000, file=io.StringIO(), record=True)
+    console.print(render_diff(document(outputs)))
+    (line,) = [line for line in console.export_text().splitlines() if line.startswith("estimate:")]
+    assert line.endswith(f"04 and 35 more outputs: not estimated for production: {reason}")
+
+
+def test_a_total_that_is_known_exactly_is_not_rounded() -> None:
+    known = EstimatedFigure(status="exact", estimate=1_234_567.25, low=1_234_567.25, high=1_234_567.25)
+    for before, said in ((known, "1,234,567.25"), (known.model_copy(update={"status": "estimated"}), "1.23 M")):
+        total = FALL.model_copy(update={"baseline": before})
+        lines = figures.build_figure_rows(output(totals={"lifetime_value": total}).estimate)
+        assert lines[2].value == f"−182,000 of {said}"
 
 
 def test_nothing_found_says_what_would_have_been_seen() -> None:
