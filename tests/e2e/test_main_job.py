@@ -30,6 +30,12 @@ def test_unchanged_code_is_the_same_and_exits_0(shop: Shop) -> None:
     assert done.json["baseline"]["run"] == done.json["candidate"]["run"]
     assert [done.json[side]["ref"] for side in ("baseline", "candidate")] == ["main", "working tree"]
     assert done.json["same_code"] is True
+    assert "both sides ran the same code, so no change could show" in shop.run("diff").stdout.replace("\n", " ")
+    shop.git(
+        "update-ref", "refs/remotes/origin/main", shop.git("commit-tree", "-m", "elsewhere", "HEAD^{tree}").strip()
+    )
+    ahead = shop.run("diff", "--json", env={"CI": "false"})
+    assert (ahead.status, "--baseline origin/main" in ahead.json["error"]["hint"]) == (10, True), ahead.stdout
 
 
 def test_change_is_found_counted_and_exits_1(shop: Shop) -> None:
