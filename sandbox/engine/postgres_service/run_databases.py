@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import secrets
+import threading
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -18,7 +21,7 @@ from sandbox.engine.postgres_service.csv_transfer import (
     build_export_statement,
     build_value_list,
 )
-from sandbox.engine.postgres_service.sample_loader import DATABASES_QUERY, revoke_public_access
+from sandbox.engine.postgres_service.sample_loader import TEMPLATE_PREFIX, USER_DATABASE, revoke_public_access
 from sandbox.engine.postgres_service.server import (
     MAINTENANCE_DATABASE,
     PORT,
@@ -27,10 +30,11 @@ from sandbox.engine.postgres_service.server import (
     execute_statement,
     fetch_rows,
 )
-from sandbox.errors import PipelineError
+from sandbox.errors import PipelineError, PipelineTimeoutError, SandboxError
+from sandbox.formatting import format_count, format_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 RUN_DATABASE_PREFIX = "run_"
@@ -46,12 +50,41 @@ TABLES_QUERY = """
 """
 
 
+# Runs own their databases and could change a comment there; a role's they cannot.
+ROLES_QUERY = """
+    select rolname, shobj_description(oid, 'pg_authid') from pg_roles where starts_with(rolname, %s) order by 1
+"""
+# Sessions of a run's role, and whether they are at work; what a run leaves behind ends soon after its container.
+SESSIONS_QUERY = """
+    select pid, state in ('active', 'fastpath function call') from pg_stat_activity
+    where usename = %s and backend_type = 'client backend'
+"""
+# What a run's role has no right to change: whatever differs was changed by it all the same.
+SERVER_STATE_QUERY = """
+    select 'database', datname, datacl::text, pg_get_userbyid(datdba) from pg_database
+        where not starts_with(datname, %(prefix)s) and not starts_with(datname, %(samples)s) and datname <> %(user)s
+    union all select 'role', rolname, rolsuper::text || rolcreatedb || rolcreaterole || rolcanlogin, '' from pg_roles
+        where not starts_with(rolname, %(prefix)s)
+    union all select 'setting of a role or database', d.datname, setconfig::text, pg_get_userbyid(setrole)
+        from pg_db_role_setting left join pg_database d on d.oid = setdatabase
+        where not starts_with(coalesce(d.datname, ''), %(prefix)s) and not starts_with(pg_get_userbyid(setrole), %(prefix)s)
+    union all select 'setting', name, setting, '' from pg_file_settings
+    order by 1, 2, 3, 4
+"""
+SESSION_END_SECONDS = 5.0
+POLL_SECONDS = 0.05
+
+
 @dataclass(frozen=True, kw_only=True)
 class PostgresDatabase:
-    """A run's database, and the password of the role of the same name."""
+    """A run's database, and the password of the role of the same name.
+
+    ``server_state`` describes the server besides databases of runs, as it was before the run.
+    """
 
     name: str
     password: str
+    server_state: tuple[tuple[Any, ...], ...] = ()
 
     @property
     def url(self) -> str:
@@ -84,13 +117,12 @@ def create_database(server: PostgresServer, template: str, owner: Mapping[str, s
             execute_statement(
                 connection, "create database {} owner {} template {}", database.name, database.name, template
             )
-            execute_statement(
-                connection, "comment on database {} is {owner}", database.name, owner=json.dumps(dict(owner))
-            )
+            execute_statement(connection, "comment on role {} is {owner}", database.name, owner=json.dumps(dict(owner)))
             revoke_public_access(connection, database.name)
         except BaseException:
             _drop_database_and_role(connection, database.name)
             raise
+        state = _read_server_state(connection)
     with server.connect(database.name) as connection:
         for schema, table, *_ in fetch_rows(connection, TABLES_QUERY):
             execute_statement(connection, "alter table {}.{} owner to {}", schema, table, database.name)
@@ -98,7 +130,7 @@ def create_database(server: PostgresServer, template: str, owner: Mapping[str, s
             connection, "select nspname from pg_namespace where nspname !~ '^(pg_|information_)'"
         ):
             execute_statement(connection, "alter schema {} owner to {}", schema, database.name)
-    return database
+    return dataclasses.replace(database, server_state=state)
 
 
 def drop_database(server: PostgresServer, database: str) -> None:
@@ -110,9 +142,40 @@ def drop_database(server: PostgresServer, database: str) -> None:
 def drop_orphan_databases(server: PostgresServer, is_owner_gone: Callable[[Mapping[str, str]], bool]) -> None:
     """Drop the databases of runs whose owner is gone, as reported by a function."""
     with server.connect(MAINTENANCE_DATABASE) as connection:
-        for name, comment in fetch_rows(connection, DATABASES_QUERY, [RUN_DATABASE_PREFIX]):
+        for name, comment in fetch_rows(connection, ROLES_QUERY, [RUN_DATABASE_PREFIX]):
             if comment and is_owner_gone(json.loads(comment)):
                 _drop_database_and_role(connection, name)
+
+
+def check_server_after_run(server: PostgresServer, database: PostgresDatabase) -> None:
+    """Check that a run that has ended has nothing at work on the server and changed nothing but its own database.
+
+    Raises:
+        PipelineError: A statement of it goes on, so that what is read would depend on time; or it has changed something.
+    """
+    with server.connect(MAINTENANCE_DATABASE) as connection:
+        deadline = time.monotonic() + SESSION_END_SECONDS
+        while sessions := fetch_rows(connection, SESSIONS_QUERY, [database.name]):
+            if time.monotonic() > deadline:
+                break
+            time.sleep(POLL_SECONDS)
+        for pid, _ in sessions:
+            connection.execute("select pg_terminate_backend(%s)", [pid])
+        if working := sum(is_working for _, is_working in sessions):
+            raise PipelineError(
+                f"the run ended, and {format_count(working, 'statement')} of it went on in Postgres",
+                hint="wait for every statement before the pipeline ends",
+            )
+        state = _read_server_state(connection)
+    changed = [
+        entry for entry in {*state, *database.server_state} if entry not in state or entry not in database.server_state
+    ]
+    if database.server_state and changed:
+        kind, name, *_ = min(changed, key=str)
+        raise PipelineError(
+            f"the run changed the {kind} {name} of the stack's Postgres, which is not its own",
+            hint="make the service again: sandbox rm",
+        )
 
 
 def export_changed_tables(
@@ -123,6 +186,7 @@ def export_changed_tables(
     *,
     scratch: Path,
     memory: int,
+    seconds: float,
 ) -> dict[str, str]:
     """Write the tables and views created or changed by a run as Parquet, and return the views that cannot be read.
 
@@ -135,9 +199,11 @@ def export_changed_tables(
         folder: Folder for ``NAME.parquet``.
         scratch: An existing folder for temporary files.
         memory: Bytes that writing may take.
+        seconds: The time that reading may take.
 
     Raises:
         PipelineError: A value cannot be read as its column's type.
+        PipelineTimeoutError: Reading took too long.
     """
     with server.connect(template, PipelineError) as connection:
         before = {(schema, table): file for schema, table, file, *_ in fetch_rows(connection, TABLES_QUERY)}
@@ -147,6 +213,7 @@ def export_changed_tables(
     with (
         run_server.connect(database.name, PipelineError, doing=doing) as connection,
         Session(memory=memory, spill=scratch, failure=PipelineError) as session,
+        _limit_time(server, connection.info.backend_pid, seconds),
     ):
         for schema, table, file, touched, is_view in fetch_rows(connection, TABLES_QUERY):
             if before.get((schema, table)) == file and not touched:
@@ -158,11 +225,49 @@ def export_changed_tables(
             try:
                 _export_table(connection, session, schema, table, target, scratch / "rows.csv")
             except (PipelineError, psycopg.Error):
-                if not is_view:
+                if not is_view or connection.closed:
                     raise
                 target.unlink(missing_ok=True)
                 left_out[name] = "it is a view of Postgres that could not be evaluated"
     return left_out
+
+
+def _read_server_state(connection: Any) -> tuple[tuple[Any, ...], ...]:
+    return tuple(
+        connection.execute(
+            SERVER_STATE_QUERY, {"prefix": RUN_DATABASE_PREFIX, "samples": TEMPLATE_PREFIX, "user": USER_DATABASE}
+        ).fetchall()
+    )
+
+
+@contextlib.contextmanager
+def _limit_time(server: PostgresServer, pid: int, seconds: float) -> Iterator[None]:
+    """End a session of the server when a time is over: the run's own code, which it executes, may ignore limits.
+
+    Raises:
+        PipelineTimeoutError: The block was not done by then.
+    """
+    over = threading.Event()
+
+    def end_session() -> None:
+        over.set()
+        with contextlib.suppress(SandboxError), server.connect(MAINTENANCE_DATABASE) as connection:
+            connection.execute("select pg_terminate_backend(%s)", [pid])
+
+    timer = threading.Timer(seconds, end_session)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except (PipelineError, psycopg.Error) as error:
+        if not over.is_set():
+            raise
+        raise PipelineTimeoutError(
+            f"reading what the run left in Postgres took more than {format_duration(seconds)}",
+            hint="write tables instead of slow views, or raise timeout in [stack.limits]",
+        ) from error
+    finally:
+        timer.cancel()
 
 
 def encode_file_name(name: str) -> str:

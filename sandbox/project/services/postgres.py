@@ -85,6 +85,7 @@ class PostgresRunDatabase:
         database: The run's database.
         state: Folder for temporary files.
         memory: Bytes of memory for reading.
+        seconds: The time limit of reading.
         collects_outputs: Whether changed tables are exported; False if the run writes its outputs itself.
     """
 
@@ -92,6 +93,7 @@ class PostgresRunDatabase:
     database: PostgresDatabase
     state: Path
     memory: int
+    seconds: float
     collects_outputs: bool
 
     @property
@@ -111,7 +113,8 @@ class PostgresRunDatabase:
         return {"SANDBOX_DATABASE_URL": address}
 
     def export_outputs(self, folder: Path) -> Mapping[str, str]:
-        """Write the tables and views created or changed by the run; return those that cannot be read."""
+        """Check what the run left at work, write the tables and views that it created or changed; return unreadable ones."""
+        run_databases.check_server_after_run(self.postgres.server, self.database)
         if not self.collects_outputs:
             return {}
         with make_staging_folder(self.state, label="reading") as scratch:
@@ -122,6 +125,7 @@ class PostgresRunDatabase:
                 folder,
                 scratch=scratch,
                 memory=self.memory,
+                seconds=self.seconds,
             )
 
 
@@ -161,6 +165,7 @@ class PostgresDatabases:
                 database=database,
                 state=make_services_folder(self.project, self.name),
                 memory=self.project.settings.sample.memory,
+                seconds=self.project.settings.stack.limits.timeout,
                 collects_outputs=not runs.is_dbt_project(self.project),  # dbt exports its models itself, views too
             )
         finally:
