@@ -14,7 +14,13 @@ SLOW_SECONDS = 20
 UNEXPLAINED = "takes long for no reason that is told"
 GROUPS = {
     "spark": ("test_compiled.py", "test_contract.py", "test_spark.py", "test_spark_store.py"),
-    "postgres": ("test_canaries.py", "test_init_postgres.py", "test_postgres.py", "test_postgres_catalog.py"),
+    "postgres": (
+        "test_canaries.py",
+        "test_init_postgres.py",
+        "test_postgres.py",
+        "test_postgres_catalog.py",
+        "test_run_databases.py",
+    ),
 }
 """Modules that share a cluster of Spark, or a server of Postgres, by group."""
 LONGEST_FIRST = (

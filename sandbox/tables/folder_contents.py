@@ -109,7 +109,7 @@ def check_files_of_run(folder: Path) -> None:
 
 
 def _grant_owner_access(path: Path, mode: int) -> os.stat_result:
-    """Give the owner of a file or folder these permissions, and return its former stats."""
+    """Grant the owner of a file or folder these permissions, and return its former stats."""
     found = path.lstat()
     if not stat.S_ISLNK(found.st_mode) and found.st_mode & mode != mode:
         try:
