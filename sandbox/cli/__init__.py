@@ -44,6 +44,7 @@ COMMANDS = {
     "why": ("why", "Find the smallest case in which an output differs, and write a test of it."),
     "promote": ("promotion", "Sign a record of an accepted change, or check that a version has one."),
     "keys": ("promotion", "List, add or remove the keys whose records count."),
+    "test": ("production", "Ask the data tests of the outputs that production made."),
     "report": ("reports", "Open the last report."),
     "shell": ("sandboxes", "Open a terminal inside the sandbox."),
     "exec": ("sandboxes", "Run one command inside the sandbox."),

@@ -1,6 +1,6 @@
 """Compares what two runs left: schema, rows, columns, and what the gate makes of it."""
 
-from sandbox.compare.data_tests import run_data_tests
+from sandbox.compare.data_tests.queries import run_data_tests
 from sandbox.compare.gate import evaluate_gate
 from sandbox.compare.identical_files import are_identical_tables
 from sandbox.compare.nondeterminism import ColumnTest, RunPeriod, judge_columns

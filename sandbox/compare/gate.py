@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sandbox.compare.data_tests import evaluate_data_tests
+from sandbox.compare.data_tests.queries import evaluate_data_tests
 from sandbox.compare.gate_limits import (
     LIMIT_TOLERANCE,
     evaluate_total_change,

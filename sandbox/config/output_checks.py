@@ -47,6 +47,8 @@ def check_output(at: KeyPath, section: OutputSection) -> Iterator[ConfigProblem]
     for column in sorted(set(section.key or ()) & section.tolerance.keys()):
         message = f"{column} is a key column, and no tolerance holds in a key"
         yield ConfigProblem(key=(*at, "tolerance", column), message=message)
+    if section.last is not None and section.since is None:
+        yield ConfigProblem(key=(*at, "last"), message='needs a column to go back in; for example: since = "day"')
     for rule, reason in _PROJECT_RULES.items():
         if getattr(section.gate, rule) is not None:
             message = f"{reason}; say in [gate] what is accepted of {rule}"

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from sandbox.config.sections.base import Section
 from sandbox.config.sections.estimate import EstimateSection
-from sandbox.config.sections.outputs import DataTestEntry, GateSection, OutputSection
+from sandbox.config.sections.outputs import DataTestEntry, GateSection, OutputSection, ProductionSection
 from sandbox.config.sections.promotion import PromotionSection
 from sandbox.config.sections.sample import SampleSection, TableSection
 from sandbox.config.sections.source import ProjectSection, SourceSection
@@ -47,6 +47,10 @@ class Settings(Section):
     gate: GateSection = Field(default_factory=GateSection, description="What a change may do and still pass.")
     promotion: PromotionSection = Field(
         default_factory=PromotionSection, description="Signed records of accepted changes."
+    )
+    production: ProductionSection = Field(
+        default_factory=ProductionSection,
+        description="The outputs that production made, for `sandbox test --production`.",
     )
     why: WhySection = Field(default_factory=WhySection, description="The search for the smallest difference.")
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from sandbox.compare.data_tests import classify_test_outcome
+from sandbox.compare.data_tests.queries import classify_test_outcome
 from sandbox.errors import StoreError
 from sandbox.manifest.diff import DataTestResult, DbtBuild
 from sandbox.manifest.json_reader import parse_json, read_document_text

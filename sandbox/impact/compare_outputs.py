@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from sandbox import compare
+from sandbox.compare.data_tests.declared_rules import list_declared_tests
 from sandbox.compare.units.sampled_units import build_unit_draws
 from sandbox.config.toml_quoting import quote_key
 from sandbox.errors import ConfigError, PipelineError
@@ -81,9 +82,10 @@ def run_data_tests(
     *,
     progress: Progress,
 ) -> list[DataTestResult]:
-    """Run the project's data tests on both sides' outputs."""
+    """Run the project's data tests, and those of declared rules, on both sides' outputs."""
+    declared = list_declared_tests(project.settings.outputs, keys=False)
     return compare.run_data_tests(
-        project.settings.tests,
+        [*declared, *(test for test in project.settings.tests if "diff" in test.on)],
         baseline,
         candidate,
         sample=sample.tables,

@@ -60,10 +60,10 @@ class PromotionRequest:
 
 def hash_rules(settings: Settings) -> str:
     """Return a digest of the rules that judge a change: gate, outputs, tests, tables, and the draw of the sample."""
-    rules = {name: settings.model_dump(mode="json", by_alias=True)[name] for name in _RULE_SECTIONS}
-    sample = settings.sample.model_dump(mode="json", by_alias=True)
-    sample.pop("memory", None)  # changes no row
-    return hash_json({**rules, "sample": sample})
+    stated = settings.model_dump(mode="json", by_alias=True, exclude_defaults=True)  # a new key changes no digest
+    rules = {name: stated[name] for name in (*_RULE_SECTIONS, "sample") if name in stated}
+    rules["sample"].pop("memory", None)  # changes no row
+    return hash_json(rules)
 
 
 def build_statement(document: DiffDocument, request: PromotionRequest) -> dict[str, Any]:

@@ -325,6 +325,20 @@ def describe_test(result: DataTestResult) -> str:
     return f"{result.name}: {describe_test_outcome(result)}, {rows}, {there}"
 
 
+def describe_production_test(result: DataTestResult) -> str:
+    """Return the name, outcome and failing rows of a data test of production's own outputs as text.
+
+    >>> from sandbox.manifest.diff import DataTestResult
+    >>> describe_production_test(DataTestResult(name="no debts", baseline_failures=None, candidate_failures=3, outcome="failed"))
+    'no debts: failing, 3 rows break it'
+    """
+    outcome = "failing" if result.outcome == "failed" else describe_test_outcome(result)
+    if result.candidate_failures is None:
+        return f"{result.name}: {outcome}, {result.problems.get('candidate', '')}"
+    rows = format_count(result.candidate_failures, "row breaks it", "rows break it")
+    return f"{result.name}: {outcome}" + (f", {rows}" if result.candidate_failures else "")
+
+
 def describe_test_outcome(result: DataTestResult) -> str:
     """Return the outcome of a data test in words."""
     if result.outcome == "warned":

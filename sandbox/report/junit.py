@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sandbox.manifest.diff import DataTestResult, DiffDocument, GateResult
+    from sandbox.manifest.production.data_tests import ProductionTests
 
 SUITE_PACKAGE = "sandbox.diff"
 OVERALL_SUITE = "all outputs"
 TESTS_SUITE = "data tests"
+PRODUCTION_SUITE = "data tests of production"
 # Characters that are illegal in XML 1.0, even escaped.
 _ILLEGAL_CHARACTERS = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -31,9 +33,23 @@ def render_junit(document: DiffDocument) -> str:
         suites.append(_build_gate_suite(OVERALL_SUITE, overall, document))
     if document.tests:
         limit = next((result.limit for result in document.gate if result.rule == "tests"), "")
-        cases = [_build_test_case(test, accepted=_is_accepted(test, limit)) for test in document.tests]
-        suites.append(_build_suite(TESTS_SUITE, cases, document))
-    root = ET.Element("testsuites", {"name": f"{SUITE_PACKAGE} {document.id}"} | _count_cases(suites))
+        cases = [
+            _build_test_case(test, findings.describe_test(test), accepted=_is_accepted(test, limit))
+            for test in document.tests
+        ]
+        suites.append(_build_suite(TESTS_SUITE, cases, created=document.created, seconds=_sum_seconds(document)))
+    return _render_suites(f"{SUITE_PACKAGE} {document.id}", suites)
+
+
+def render_production_junit(document: ProductionTests) -> str:
+    """Render the XML of tests of production's own outputs: one suite."""
+    cases = [_build_test_case(test, findings.describe_production_test(test), accepted=False) for test in document.tests]
+    suite = _build_suite(PRODUCTION_SUITE, cases, created=document.created, seconds=document.seconds)
+    return _render_suites(f"sandbox.test {document.id}", [suite])
+
+
+def _render_suites(name: str, suites: Sequence[ET.Element]) -> str:
+    root = ET.Element("testsuites", {"name": name} | _count_cases(suites))
     root.extend(suites)
     ET.indent(root, " ")
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
@@ -46,18 +62,23 @@ def _build_gate_suite(name: str, results: Sequence[GateResult], document: DiffDo
             findings.describe_equal_output(document.outputs[name])
         ]
     cases = [_build_gate_case(name, result) for result in results]
-    return _build_suite(name, cases, document, output_text="; ".join(phrases))
+    return _build_suite(
+        name, cases, created=document.created, seconds=_sum_seconds(document), output_text="; ".join(phrases)
+    )
+
+
+def _sum_seconds(document: DiffDocument) -> float:
+    return sum(side.seconds or 0 for side in (document.baseline, document.candidate) if not side.cached)
 
 
 def _build_suite(
-    name: str, cases: Sequence[ET.Element], document: DiffDocument, *, output_text: str = ""
+    name: str, cases: Sequence[ET.Element], *, created: str, seconds: float, output_text: str = ""
 ) -> ET.Element:
-    seconds = sum(side.seconds or 0 for side in (document.baseline, document.candidate) if not side.cached)
     suite = ET.Element(
         "testsuite",
         {"name": replace_illegal_characters(name), "package": SUITE_PACKAGE, "hostname": "sandbox"},
     )
-    suite.set("timestamp", document.created[:19])  # the schema has no time zones
+    suite.set("timestamp", created[:19])  # the schema has no time zones
     suite.set("time", f"{seconds:.3f}")
     suite.extend(cases)
     skipped = sum(case.find("skipped") is not None for case in cases)
@@ -74,10 +95,9 @@ def _build_gate_case(output: str, result: GateResult) -> ET.Element:
     return case
 
 
-def _build_test_case(test: DataTestResult, *, accepted: bool) -> ET.Element:
+def _build_test_case(test: DataTestResult, text: str, *, accepted: bool) -> ET.Element:
     case = _create_case(TESTS_SUITE, test.name)
     if test.outcome in {"failed", "newly_failing", "not_evaluated"}:
-        text = findings.describe_test(test)
         if accepted:  # a server that counts failures must agree with the gate
             ET.SubElement(case, "skipped", {"message": replace_illegal_characters(text)})
         else:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 import tomllib
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
 
-from tests.projects import Shop, create_shop, write_tables
+from tests.projects import Shop, create_shop, write_files, write_tables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -141,6 +142,32 @@ def check_damaged_record(project: Shop, run: str, env: dict[str, str]) -> None:
     assert done.json["baseline"]["run"] != run
     assert any("_dbt/built.json was changed; that run is not used" in warning for warning in done.json["warnings"])
     record.write_text(text)
+    check_own_results(project, project.root.parent / "deployed")
+
+
+def check_own_results(project: Shop, deployed: Path) -> None:
+    """Check that the results of tests that dbt itself ran in production are taken as dbt wrote them."""
+    write_files(
+        deployed,
+        {
+            "dbt_project.yml": "name: deployed\nversion: '1.0'\nprofile: prod\n",
+            "profiles.yml": "prod: {target: prod, outputs: {prod: {type: duckdb, path: prod.duckdb}}}\n",
+            "models/value.sql": "select 1 as id, -1 as total\n",
+            "tests/no_debts.sql": "select * from {{ ref('value') }} where total < 0\n",
+            "tests/few_debts.sql": "{{ config(severity='warn') }} select * from {{ ref('value') }} where total < 0\n",
+            "tests/has_id.sql": "select * from {{ ref('value') }} where id is null\n",
+        },
+    )
+    [dbt] = (project.home / "environments").glob("*/bin/dbt")
+    subprocess.run([dbt, "build", "--profiles-dir", "."], cwd=deployed, check=False, capture_output=True)
+    done = project.run("test", "--dbt-results", str(deployed / "target"), "--json")
+    assert done.status == 1, done.stderr
+    assert {one["name"]: one["outcome"] for one in done.json["tests"]} == {
+        "no_debts": "failed", "few_debts": "warned", "has_id": "passed",
+    }  # fmt: skip
+    assert done.json["dbt"]["version"]
+    done = project.run("test", "--production", str(deployed))
+    assert "dbt test --target prod" in done.stderr
 
 
 @pytest.mark.docker

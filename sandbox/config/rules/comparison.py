@@ -185,15 +185,23 @@ def _compare_tolerances(
 
 
 def _compare_tests(baseline: Settings, working: Settings) -> Iterator[SettingChange]:
-    before, after = ({test.name: test.sql for test in side.tests} for side in (baseline, working))
-    for name in _merge_names(before, after):
-        if before.get(name) != after.get(name):
+    sides = [{test.name: test for test in side.tests} for side in (baseline, working)]
+    for name in _merge_names(*sides):
+        before, after = (side.get(name) for side in sides)
+        if (before and before.sql) != (after and after.sql):
             yield SettingChange(
                 path=("tests", name),
-                baseline=render_setting(before.get(name)),
-                working=render_setting(after.get(name)),
-                loosens=name in before,
-                reason="" if name in before else "a new test",
+                baseline=render_setting(before and before.sql),
+                working=render_setting(after and after.sql),
+                loosens=before is not None,
+                reason="" if before is not None else "a new test",
+            )
+        elif before and after and set(before.on) != set(after.on):
+            yield SettingChange(
+                path=("tests", name, "on"),
+                baseline=render_setting(list(before.on)),
+                working=render_setting(list(after.on)),
+                loosens=not set(before.on) <= set(after.on),
             )
 
 

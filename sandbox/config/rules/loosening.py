@@ -30,7 +30,15 @@ PLACEMENT_KEYS = frozenset(
 """Keys of placement; under ``CI=true`` they come from the baseline's file or a flag."""
 
 CONNECTION_KEYS = frozenset(
-    {"source.uri", "source.engine", "source.store", "source.spark", "source.postgres", "source.mysql"}
+    {
+        "source.uri",
+        "source.engine",
+        "source.store",
+        "source.spark",
+        "source.postgres",
+        "source.mysql",
+        "production.outputs",
+    }
 )
 """Rules that name hosts; under ``CI=true`` they come from the baseline's file or a flag too.
 
@@ -136,6 +144,11 @@ _OUTPUT_KEYS: dict[str, LoosensCheck] = {
     "ignore": _has_new_entry,
     "rename": _has_new_entry,
     "types": _is_any_change,
+    "not_null": _lacks_entry,
+    "ranges": _lacks_entry,
+    "references": _lacks_entry,
+    "since": _is_any_change,
+    "last": _is_any_change,
 }
 
 GATE_CHECKS: dict[str, LoosensCheck] = {
@@ -173,6 +186,9 @@ RULE_CHECKS: dict[str, LoosensCheck] = {
     "sample.unit": _is_any_change,
     "sample.memory": _is_harmless,
     "promotion.max_age": _is_age_raised,
+    "production.outputs": _is_any_change,
+    "production.timeout": _is_harmless,
+    "production.max_bytes": _is_harmless,
     "why.runs": _is_harmless,
     "why.time": _is_harmless,
     "estimate.checks": _is_lenient("full", "half", "none"),

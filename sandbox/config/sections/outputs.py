@@ -1,14 +1,15 @@
-"""``[outputs.NAME]``, ``[[tests]]`` and ``[gate]``."""
+"""``[outputs.NAME]``, ``[[tests]]``, ``[gate]`` and ``[production]``."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
-from sandbox.config.quantities import Duration, Share
+from sandbox.config.quantities import Duration, Share, Size
 from sandbox.config.sections.base import ColumnNames, NonEmptyText, Section
 from sandbox.config.sections.csv import CsvSection
+from sandbox.config.sections.sample import RangeEntry
 
 NumberTypeName = Literal[
     "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT",
@@ -179,6 +180,34 @@ class OutputSection(Section):
     gate: GateSection = Field(
         default_factory=GateSection, description="Gate of this output; keys that are left out are those of `[gate]`."
     )
+    not_null: list[NonEmptyText] = Field(
+        default_factory=list,
+        description="Columns that are never NULL: asked as a data test, in a diff and of production.",
+        examples=[["total"]],
+    )
+    ranges: dict[str, RangeEntry] = Field(
+        default_factory=dict,
+        description="Range of a column's values, asked as a data test.",
+        examples=[{"age": {"min": 0, "max": 120}}],
+    )
+    references: dict[str, Annotated[str, StringConstraints(pattern=r"^.+\..+$")]] = Field(
+        default_factory=dict,
+        description='References to rows of other outputs, asked as data tests: column = "output.column".',
+        examples=[{"customer_id": "customers.customer_id"}],
+    )
+    since: NonEmptyText | None = Field(
+        default=None,
+        description=(
+            "Column that grows with each load: `sandbox test --production` reads the rows with its largest value alone, "
+            "or as far back as `last` says."
+        ),
+        examples=["day"],
+    )
+    last: Duration | None = Field(
+        default=None,
+        description="How far back from the largest date or time in `since` production's output is read.",
+        examples=["7d"],
+    )
     tolerance: dict[str, ToleranceEntry] = Field(
         default_factory=dict, description="Tolerance of a column.", examples=[{"score": {"abs": 0.001}}]
     )
@@ -194,4 +223,25 @@ class DataTestEntry(Section):
     sql: NonEmptyText = Field(
         description="Query over the outputs. Each row it returns is a failure.",
         examples=["select * from value where total < 0"],
+    )
+    on: Annotated[list[Literal["diff", "production"]], Field(min_length=1)] = Field(
+        default=["diff"],
+        description="Where it is asked: in a diff, or of production's own outputs by `sandbox test --production`.",
+        examples=[["diff", "production"]],
+    )
+
+
+class ProductionSection(Section):
+    """``[production]``: the outputs that production made."""
+
+    outputs: NonEmptyText | None = Field(
+        default=None,
+        description="Where they are: a folder, bucket, DuckDB or SQLite file, or database, as `uri` in `[source]`.",
+        examples=["s3://warehouse/marts"],
+    )
+    timeout: Duration = Field(default=600.0, description="Longest time of all tests together.", examples=["10m"])
+    max_bytes: Size = Field(
+        default=10 * 10**9,
+        description="Largest size of an output that is read, of its newest part with `since`.",
+        examples=["10GB"],
     )

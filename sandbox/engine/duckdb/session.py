@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import json
 import logging
 import os
+import re
 import threading
 from typing import TYPE_CHECKING, Any, Self
 
@@ -50,6 +52,15 @@ def quote_literal(text: str) -> str:
     "'it''s'"
     """
     return "'" + text.replace("'", "''") + "'"
+
+
+def escape_glob(path: str) -> str:
+    """Return the pattern that matches one path alone.
+
+    >>> escape_glob("/a[1]/b*.csv")
+    '/a[[]1]/b[*].csv'
+    """
+    return re.sub(r"([*?\[])", r"[\1]", path)
 
 
 class Session:
@@ -279,9 +290,11 @@ class Session:
         finally:
             timer.cancel()
 
-    def restrict_access(self, files: Iterable[Path]) -> None:
-        """Restrict later statements to these files, without extensions or changes to settings."""
-        allowed = "[" + ", ".join(quote_literal(str(path)) for path in files) + "]"
+    def restrict_access(self, files: Iterable[Path | str]) -> None:
+        """Restrict later statements to these files or addresses, without extensions or changes to settings."""
+        # DuckDB compares the pattern of a file, not its path.
+        paths = {text for path in files for text in (str(path), escape_glob(str(path)))}
+        allowed = "[" + ", ".join(quote_literal(path) for path in sorted(paths)) + "]"
         self.execute(f"set allowed_paths = {allowed}")
         self.execute("set enable_external_access = false")
         self.execute("set lock_configuration = true")
@@ -299,6 +312,24 @@ class Session:
             # A single valid query cannot close a parenthesis that it did not open.
             [(rows,)] = self.connection.execute(f"select count(*) from (\n{_strip_query_end(query)}\n)").fetchall()
         return int(rows)
+
+    def list_query_tables(self, query: str) -> set[tuple[str, str]]:
+        """Return the schemas and names of tables in a query, and of its common table expressions.
+
+        The schema is empty where the query gives none. What is not valid names no table.
+        """
+        [(text,)] = self.fetch_rows("select json_serialize_sql(?)", [query])
+        names: set[tuple[str, str]] = set()
+        nodes = [json.loads(text)]
+        while nodes:
+            node = nodes.pop()
+            if isinstance(node, dict):
+                if node.get("type") == "BASE_TABLE":
+                    names.add((node["schema_name"], node["table_name"]))
+                nodes += node.values()
+            elif isinstance(node, list):
+                nodes += node
+        return names
 
     def _execute_statement(self, sql: str, parameters: Sequence[Any]) -> duckdb.DuckDBPyConnection:
         _log.debug("%s", hide_literals(sql))

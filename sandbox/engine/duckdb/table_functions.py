@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duckdb.session import quote_literal
+from sandbox.engine.duckdb.session import escape_glob, quote_literal
 from sandbox.model import COMPRESSION_BY_SUFFIX
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ def format_file_list(paths: Iterable[Path | str]) -> str:
     >>> format_file_list([Path("/a[1]/it's.csv")])
     "['/a[[]1]/it''s.csv']"
     """
-    return "[" + ", ".join(quote_literal(re.sub(r"([*?\[])", r"[\1]", str(path))) for path in paths) + "]"
+    return "[" + ", ".join(quote_literal(escape_glob(str(path))) for path in paths) + "]"
 
 
 def build_parquet_reader(paths: Iterable[Path | str]) -> str:

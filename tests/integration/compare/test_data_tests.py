@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sandbox.compare import evaluate_gate, run_data_tests
-from sandbox.compare.data_tests import classify_test_outcome, evaluate_data_tests
+from sandbox.compare.data_tests.queries import classify_test_outcome, evaluate_data_tests
 from sandbox.compare.gate import GateEvidence
 from sandbox.config.sections.outputs import DataTestEntry, GateSection
 from sandbox.engine.duckdb.session import Session, quote_literal

@@ -11,11 +11,13 @@ import pytest
 import xmlschema
 from jsonschema import Draft202012Validator, ValidationError, validate
 
-from sandbox.compare.data_tests import evaluate_data_tests
+from sandbox.compare.data_tests.queries import evaluate_data_tests
 from sandbox.config.sections.outputs import GateSection
 from sandbox.manifest.diff import DataTestResult, DiffDocument, GateResult
 from sandbox.manifest.diff_schema import SCHEMA_FILENAME, build_diff_schema, render_diff_schema
-from sandbox.report.junit import render_junit
+from sandbox.manifest.production.data_tests import ProductionTests
+from sandbox.report.junit import render_junit, render_production_junit
+from sandbox.report.production.data_tests import render_page
 from sandbox.store.paths import find_packaged_folder
 
 XSD = xmlschema.XMLSchema(str(Path(__file__).with_name("junit-10.xsd")))
@@ -138,3 +140,29 @@ def test_schema_takes_what_is_written_and_refuses_what_is_not() -> None:
     for wrong in wrongs:
         with pytest.raises(ValidationError):
             validate({**fields, **wrong}, build_diff_schema())
+
+
+def test_tests_of_production_have_the_same_kind_of_files() -> None:
+    outcomes = {"passed": 0, "failed": 3, "not_evaluated": None}
+    tests = [
+        DataTestResult(
+            name=f"{outcome} {HOSTILE}",
+            baseline_failures=None,
+            candidate_failures=rows,
+            outcome=outcome,
+            problems={} if rows is not None else {"candidate": HOSTILE},
+        )
+        for outcome, rows in outcomes.items()
+    ]
+    document = ProductionTests(
+        id="i", created="2026-11-22T10:11:12+00:00", project="shop", place=HOSTILE, verdict="broken", seconds=1.5, outputs={},
+        tests=tests,
+    )  # fmt: skip
+    text = render_production_junit(document)
+    XSD.validate(text)
+    suite = ET.fromstring(text)[0]
+    assert (suite.get("tests"), suite.get("failures")) == ("3", "2")
+    page = render_page(document)
+    assert "a<b>" not in page
+    assert "a&lt;b&gt;" in page
+    assert "1 of 3 tests holds in production, 1 breaks, 1 could not be run" in page

@@ -67,6 +67,10 @@ unit_key = ["id"]
 ignore = ["a"]
 rename = { b = "c" }
 tolerance = { x = { abs = 0.5, rel = 0.5, time = "5s" }, y = { case = false, space = false, set = true } }
+not_null = ["x"]
+ranges = { x = { min = 0 } }
+references = { x = "other.id" }
+since = "day"
 type_tolerance = { DOUBLE = { abs = 0.5, rel = 0.5, time = "5s" }, LIST = { case = false, space = false, set = true } }
 [outputs.value.gate]
 changed_rows = "1%"
@@ -97,6 +101,9 @@ def change(*path: str | int, to: Any) -> list[SettingChange]:
     return compare_rules(read(FILE), read(values))
 
 
+RANGES = ("tables.*.ranges.*", "outputs.*.ranges.*")
+
+
 def list_keys(model: type[BaseModel], pattern: str = "") -> typing.Iterator[str]:
     """List every key that a file may have, names of tables, outputs and columns as ``*``."""
     for name, field in model.model_fields.items():
@@ -106,8 +113,8 @@ def list_keys(model: type[BaseModel], pattern: str = "") -> typing.Iterator[str]
             yield key
         elif typing.get_origin(_strip(field.annotation)) is dict:
             whole = f"{key}.*"
-            if whole in COMPARED_AS_A_WHOLE or whole == "tables.*.ranges.*":
-                yield whole.removesuffix(".*") if whole == "tables.*.ranges.*" else whole
+            if whole in COMPARED_AS_A_WHOLE or whole in RANGES:
+                yield whole.removesuffix(".*") if whole in RANGES else whole
             else:
                 yield from list_keys(kind, f"{whole}.")
         else:
@@ -179,6 +186,9 @@ CASES: list[tuple[tuple[str | int, ...], Any, Any]] = [
     (("sample", "totals"), ABSENT, ["age"]),
     (("sample", "memory"), ABSENT, "2GB"),
     (("promotion", "max_age"), ABSENT, "30d"),
+    (("production", "outputs"), "marts", ABSENT),
+    (("production", "timeout"), ABSENT, "1m"),
+    (("production", "max_bytes"), ABSENT, "1GB"),
     (("why", "runs"), ABSENT, 10),
     (("why", "time"), ABSENT, "1m"),
     (("estimate", "checks"), "none", "full"),
@@ -224,6 +234,11 @@ CASES: list[tuple[tuple[str | int, ...], Any, Any]] = [
     *((("outputs", "value", "csv", key), value, ABSENT) for key, value in CSV_CHANGES.items()),
     (("outputs", "value", "rename"), {"b": "d"}, {}),
     (("outputs", "value", "types"), {"x": "DOUBLE"}, ABSENT),
+    (("outputs", "value", "not_null"), ABSENT, ["x", "y"]),
+    (("outputs", "value", "ranges"), {"x": {"min": -1}}, {"x": {"min": 0}, "y": {"max": 1}}),
+    (("outputs", "value", "references"), {"x": "another.id"}, {"x": "other.id", "y": "other.id"}),
+    (("outputs", "value", "since"), "other", ABSENT),
+    (("outputs", "value", "last"), "1d", ABSENT),
     (("tests",), [], [*FILE["tests"], {"name": "u", "sql": "select 2"}]),
     (("tests", 0, "sql"), "select 1 where false", ABSENT),
     (("gate", "total_change"), {"value.x": "2%"}, {"value.x": "0.5%"}),

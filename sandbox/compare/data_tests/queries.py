@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sandbox.compare.data_tests.declared_rules import COMPLETE_SCHEMA
 from sandbox.compare.gate_limits import render_accept_line
 from sandbox.compare.reading.table_reader import TableReader, describe_read_failure
 from sandbox.compare.relations import SIDES
@@ -31,8 +32,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _SideResult:
+class TestAnswer:
     """How many rows break the rule on one side, or why that cannot be told."""
+
+    __test__ = False  # it is no test of pytest's
 
     rows: int | None
     problem: str | None = None
@@ -67,18 +70,19 @@ def run_data_tests(
     """
     if not tests:
         return []
-    answers: dict[SideName, list[_SideResult]] = {}
+    answers: dict[SideName, list[TestAnswer]] = {}
     for side, tables in zip(SIDES, (baseline, candidate), strict=True):
-        with progress.step(f"testing the {side}"), _open_session(memory) as session:
+        with progress.step(f"testing the {side}"), open_test_session(memory) as session:
             _create_views(session, side, tables, sample)
-            answers[side] = _run_tests(session, tests, seconds)
+            answers[side] = run_tests(session, tests, seconds)
     return [
         _build_result(test.name, before, after)
         for test, before, after in zip(tests, answers["baseline"], answers["candidate"], strict=True)
     ]
 
 
-def _open_session(memory: int) -> Session:
+def open_test_session(memory: int) -> Session:
+    """Return a session whose errors are those of outputs; ``memory`` is that of the process, in bytes."""
     return Session(memory=compute_engine_memory(memory), failure=PipelineError)
 
 
@@ -88,23 +92,31 @@ def _create_views(
     """Make the views, then let nothing else be read."""
     reader = TableReader(session, PipelineError)
     session.execute("create schema sample")
+    session.execute(f"create schema {COMPLETE_SCHEMA}")
     for schema, offered in (("main", tables), ("sample", sample)):
         for name, table in offered.items():
             doing = describe_read_failure(side, table)
             source, _ = reader.prepare_source(f"{schema} {name}", table, doing=doing)
-            described = session.fetch_rows(f"describe select * from {source}", doing=doing)
-            shown = ", ".join(
-                f"{render_nan_safe_sql(type_, quote_identifier(column))} as {quote_identifier(column)}"
-                for column, type_, *_ in described
-            )
-            session.execute(
-                f"create view {schema}.{quote_identifier(name)} as select {shown} from {source}", doing=doing
-            )
+            create_test_view(session, f"{schema}.{quote_identifier(name)}", str(source), doing=doing)
+            if schema == "main":
+                view = f"{COMPLETE_SCHEMA}.{quote_identifier(name)}"
+                session.execute(f"create view {view} as from main.{quote_identifier(name)}", doing=doing)
     files = {path for table in (*tables.values(), *sample.values()) for path in table.paths}
     session.restrict_access(sorted(files))
 
 
-def _run_tests(session: Session, tests: Sequence[DataTestEntry], seconds: float) -> list[_SideResult]:
+def create_test_view(session: Session, view: str, source: str, *, doing: str, condition: str | None = None) -> None:
+    """Create the view of a table that data tests see; ``view`` is quoted, ``source`` SQL of its rows."""
+    described = session.fetch_rows(f"describe select * from {source}", doing=doing)
+    shown = ", ".join(
+        f"{render_nan_safe_sql(type_, quote_identifier(column))} as {quote_identifier(column)}"
+        for column, type_, *_ in described
+    )
+    where = f" where {condition}" if condition is not None else ""
+    session.execute(f"create view {view} as select {shown} from {source}{where}", doing=doing)
+
+
+def run_tests(session: Session, tests: Sequence[DataTestEntry], seconds: float) -> list[TestAnswer]:
     """Run the tests of a side, until the time that they may take together is up."""
     deadline = time.monotonic() + seconds
     results = []
@@ -113,19 +125,19 @@ def _run_tests(session: Session, tests: Sequence[DataTestEntry], seconds: float)
         if remaining > 0:
             results.append(_run_test(session, test, remaining, seconds))
         else:
-            results.append(_SideResult(rows=None, problem=f"not run: earlier tests took all of {seconds:g} s"))
+            results.append(TestAnswer(rows=None, problem=f"not run: earlier tests took all of {seconds:g} s"))
     return results
 
 
-def _run_test(session: Session, test: DataTestEntry, remaining: float, seconds: float) -> _SideResult:
+def _run_test(session: Session, test: DataTestEntry, remaining: float, seconds: float) -> TestAnswer:
     try:
         with session.limit_time(remaining, limit=f"{seconds:g} s, the limit of all tests together"):
-            return _SideResult(rows=session.count_user_query_rows(test.sql, doing="the query"))
+            return TestAnswer(rows=session.count_user_query_rows(test.sql, doing="the query"))
     except SandboxError as error:
-        return _SideResult(rows=None, problem=error.message)
+        return TestAnswer(rows=None, problem=error.message)
 
 
-def _build_result(name: str, before: _SideResult, after: _SideResult) -> DataTestResult:
+def _build_result(name: str, before: TestAnswer, after: TestAnswer) -> DataTestResult:
     problems = {"baseline": before.problem, "candidate": after.problem}
     return DataTestResult(
         name=name,

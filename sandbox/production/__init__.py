@@ -1,0 +1,1 @@
+"""What production itself holds: data tests of its outputs, and the drift of its source."""
