@@ -59,6 +59,7 @@ fuzz: setup  ## Compare generated tables with an independent account of what is 
 study: setup coverage  ## Judge 20,000 changes in tables of many columns by the oracle; goes on where it was, keeps seeds and figures; then the separability check, with 20 samples for each kind of key.
 	$(BIN)/python -m tests.property.compare.study
 	STUDY_SALTS=20 $(BIN)/pytest --numprocesses 2 tests/integration/separability/test_pipelines.py
+	DRIFT_POPULATIONS=100 $(BIN)/pytest --numprocesses 2 tests/integration/sampler/test_drift.py
 	CHUNK_CHANGES=10000 $(BIN)/pytest --numprocesses 2 tests/property/compare/test_chunk_prefilter.py
 
 coverage: setup  ## Print how often estimates of each status hold the truth, over DRAWS=1000 samples of each design: docs/estimates.md.

@@ -33,13 +33,13 @@ def test(call: Call, *, place: str | None, dbt_results: Path | None) -> int:
 
     Nothing is written there. Exits 0 if all hold, 1 if some break, 10 and up if they could not be judged.
     """
-    from sandbox.commands.production_tests import (  # noqa: PLC0415 - heavy, and --help does not need it
+    from sandbox.commands.production.data_tests import (  # noqa: PLC0415 - heavy, and --help does not need it
         test_production,
     )
-    from sandbox.report.terminal.production_tests import render_production_tests  # noqa: PLC0415
+    from sandbox.report.terminal.production import render_production_tests  # noqa: PLC0415
 
     if place is None and dbt_results is None:
         raise click.UsageError("say what is tested: --production; a change is tested by sandbox diff")
-    result = test_production(call.load_run_project(), place or None, dbt_results=dbt_results, progress=call.progress)
+    result = test_production(call.load_run_project(), place, dbt_results=dbt_results, progress=call.progress)
     call.print(result, lambda: render_production_tests(result.document, result.folder))
     return {"held": 0, "broken": BROKEN_STATUS, "not_judged": PipelineError.status}[result.document.verdict]

@@ -11,6 +11,8 @@ from sandbox.cli import shell_completion
 from sandbox.cli.options import Call, accept_masks_option, add_common_options, brief_option
 from sandbox.model import SqlDialect
 
+STALE_STATUS = 1
+
 
 @click.command()
 @click.option(
@@ -45,12 +47,24 @@ def plan(call: Call, *, dialect: SqlDialect | None, brief: bool) -> None:
 @click.option("--refresh", is_flag=True, help="Draw again from the source as it is now.")
 @click.option("--profile", is_flag=True, help="Compare it with production, tables of any size.")
 @click.option("--same-source", is_flag=True, help="uri in [source] is another address of the data it was drawn from.")
+@click.option(
+    "--check", is_flag=True, help="Compare production as it is now with what it was when the sample was drawn."
+)
 @accept_masks_option
 @add_common_options
-def sample(call: Call, *, refresh: bool, profile: bool, same_source: bool, accept_masks: bool) -> None:
-    """Draw the sample; does nothing if it is already drawn. With a store in sandbox.toml: pull it from there if it has it."""
+def sample(
+    call: Call, *, refresh: bool, profile: bool, same_source: bool, check: bool, accept_masks: bool
+) -> int | None:
+    """Draw the sample; does nothing if it is already drawn. With a store in sandbox.toml: pull it from there if it has it.
+
+    With --check nothing is drawn. The verdict is fresh, drifting or stale, and only stale exits 1.
+    """
     if _has_subcommand():
-        return
+        return None
+    if check:
+        if refresh or profile or same_source:
+            raise click.UsageError("--check draws nothing; leave --refresh, --profile and --same-source out")
+        return _check_sample(call, accept_masks=accept_masks)
     from sandbox.project.profiled_sample import ensure_profiled_sample as run_command  # noqa: PLC0415 - see `plan`
     from sandbox.report.terminal.samples import render_sample  # noqa: PLC0415
 
@@ -69,6 +83,16 @@ def sample(call: Call, *, refresh: bool, profile: bool, same_source: bool, accep
             store=result.store,
         ),
     )
+    return None
+
+
+def _check_sample(call: Call, *, accept_masks: bool) -> int:
+    from sandbox.commands.production.sample_check import check_sample  # noqa: PLC0415 - see `plan`
+    from sandbox.report.terminal.production import render_drift  # noqa: PLC0415
+
+    result = check_sample(call.load_run_project(accept_masks=accept_masks), progress=call.progress)
+    call.print(result, lambda: render_drift(result))
+    return STALE_STATUS if result.verdict == "stale" else 0
 
 
 def _has_subcommand() -> bool:

@@ -47,6 +47,7 @@ def create(call: Call, *, name: str, frozen: bool, accept_masks: bool) -> None:
             result.record,
             result.sample.manifest,
             drawn=result.sample.drawn,
+            check=result.check,
             services=result.to_dict()["services"],
         ),
     )

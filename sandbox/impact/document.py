@@ -12,6 +12,7 @@ from sandbox.compare.gate import GateEvidence
 from sandbox.manifest.canonical_json import hash_json
 from sandbox.manifest.diff import DiffDocument, NotCompared
 from sandbox.manifest.diff_sides import DiffSide, EnvironmentReference, NoiseRun, SampleReference
+from sandbox.project.sample_checks import read_last_check
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from sandbox.impact.rule_judgement import RuleJudgement
     from sandbox.manifest.diff import ArtifactDiff, DataTestResult, DbtBuild, OutputDiff
     from sandbox.manifest.expected_columns import ExpectedColumns
+    from sandbox.manifest.production.drift import DriftCheck
     from sandbox.manifest.sample import SampleManifest
     from sandbox.manifest.separability import SeparabilityChecks
     from sandbox.runner.run import Run
@@ -95,7 +97,7 @@ def build_document(
         verdict=verdict,
         baseline=findings.baseline,
         candidate=findings.candidate,
-        sample=_describe_sample(manifest),
+        sample=_describe_sample(manifest, read_last_check(project, manifest.fingerprint)),
         environment=_describe_environment(findings),
         outputs=dict(findings.outputs),
         tests=findings.tests,
@@ -192,13 +194,15 @@ def describe_plain_side(ref: str) -> DiffSide:
     )
 
 
-def _describe_sample(manifest: SampleManifest) -> SampleReference:
+def _describe_sample(manifest: SampleManifest, check: DriftCheck | None) -> SampleReference:
     strata = {unit: draw.strata for unit, draw in manifest.units.items()}
     return SampleReference(
         fingerprint=manifest.fingerprint,
         drawn=manifest.drawn,
         units={unit: sum(stratum.sampled for stratum in some) for unit, some in strata.items()},
         population={unit: sum(stratum.population for stratum in some) for unit, some in strata.items()},
+        checked=check.checked if check is not None else None,
+        drift=check.verdict if check is not None else None,
     )
 
 

@@ -53,12 +53,17 @@ class NoiseRun(DocumentPart):
 
 
 class SampleReference(DocumentPart):
-    """The sample of both sides; ``units`` and ``population`` are by unit table."""
+    """The sample of both sides; ``units`` and ``population`` are by unit table.
+
+    ``checked`` and ``drift`` are time and verdict of its last comparison with production; None if there was none.
+    """
 
     fingerprint: str
     drawn: str
     units: dict[str, int]
     population: dict[str, int]
+    checked: str | None = None
+    drift: Literal["fresh", "drifting", "stale"] | None = None
 
 
 class EnvironmentReference(DocumentPart):

@@ -79,10 +79,46 @@ class ProfiledTable(DocumentPart):
     children: dict[str, ProfiledColumn] = Field(default_factory=dict)
 
 
+class FrameFigure(DocumentPart):
+    """A figure of production, and its standard error if its units had been drawn from a process (see `FrameTable`)."""
+
+    value: float
+    error: float
+
+
+class FrameColumn(DocumentPart):
+    """Figures of one column of production.
+
+    ``nulls`` is the share of rows, ``mean`` the sum per unit, ``values`` the shares of frequent values (others are in
+    ``others``), ``periods`` the rows by calendar month. What a kind of column does not have is None.
+    """
+
+    nulls: FrameFigure
+    mean: FrameFigure | None = None
+    values: dict[str, FrameFigure] | None = None
+    others: FrameFigure | None = None
+    periods: dict[str, FrameFigure] | None = None
+
+
+class FrameTable(DocumentPart):
+    """Figures of one table of production, of the rows of units in the frame, for `sandbox sample --check`.
+
+    The standard errors are those of random groups of ``unit``'s units. ``per_unit`` is the number of rows per unit, for
+    child tables.
+    """
+
+    unit: str
+    units: int
+    rows: int
+    per_unit: FrameFigure | None = None
+    columns: dict[str, FrameColumn] = Field(default_factory=dict)
+
+
 class SampleProfile(Document):
     """The whole comparison, without timestamp and fingerprint, so that equal samples have equal profiles.
 
-    ``findings`` are problems seen in production's rows during the comparison, the most severe first.
+    ``findings`` are problems seen in production's rows during the comparison, the most severe first. ``frame`` has the
+    figures of production that are compared with later ones; earlier profiles have none.
     """
 
     NAME: ClassVar[str] = "the sample's profile"
@@ -91,6 +127,7 @@ class SampleProfile(Document):
     alpha: float
     tables: dict[str, ProfiledTable]
     findings: list[Finding] = Field(default_factory=list)
+    frame: dict[str, FrameTable] = Field(default_factory=dict)
 
     @property
     def is_complete(self) -> bool:

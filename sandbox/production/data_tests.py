@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from sandbox.production.output_tables import OpenedOutput, OutputTable, ProductionOutputs
 
 _NO_PREFIX = "main"
+DBT_HINT = "dbt test --target prod; sandbox test --production --dbt-results target"
+OWN_TESTS_WARNING = f"the own tests of the dbt project were not asked; they are run by dbt: {DBT_HINT}"
 
 
 def run_production_tests(
@@ -42,7 +44,7 @@ def run_production_tests(
 
     Args:
         project: The project.
-        place: Where the outputs are; None for ``[production] outputs``.
+        place: Where the outputs are, empty for ``[production] outputs``; None asks them nothing.
         dbt_results: The folder of dbt's ``run_results.json``, for the own tests of a dbt project.
         now: The time of the test, in UTC.
         progress: Shows the steps.
@@ -56,6 +58,8 @@ def run_production_tests(
         *list_declared_tests(settings.outputs, keys=True),
         *(test for test in settings.tests if "production" in test.on),
     ]
+    if place is None and dbt_results is not None:
+        tests = []
     place = place or settings.production.outputs
     _check_questions(project, tests, place, dbt_results)
     started = time.monotonic()
@@ -82,6 +86,7 @@ def run_production_tests(
         outputs=outputs,
         tests=results,
         dbt=dbt,
+        warnings=[OWN_TESTS_WARNING] if is_dbt_project(project) and dbt is None else [],
     )
 
 
@@ -91,7 +96,7 @@ def _check_questions(
     if is_dbt_project(project) and not tests and dbt_results is None:
         raise ConfigError(
             "the own tests of a dbt project are run by dbt, and their results are not named",
-            hint="dbt test --target prod; sandbox test --production --dbt-results target",
+            hint=DBT_HINT,
         )
     if not tests and dbt_results is None:
         raise ConfigError(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sandbox.manifest.sandbox_record import SandboxRecord
 from sandbox.project.registry import make_state_folder
 from sandbox.project.sample import ensure_sample
+from sandbox.project.sample_checks import read_last_check
 from sandbox.project.services import services
 from sandbox.project.stack import open_stack
 from sandbox.store.folder import lock_path, write_file
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.config import Project
+    from sandbox.manifest.production.drift import DriftCheck
     from sandbox.model import Environment, Progress
     from sandbox.project.sample import SampleResult
     from sandbox.project.stack import Stack
@@ -28,6 +30,7 @@ class Sandbox:
 
     record: SandboxRecord
     sample: SampleResult
+    check: DriftCheck | None
     environment: Environment
     stack: Stack
     services: list[dict[str, str]] = field(default_factory=list)
@@ -38,6 +41,7 @@ class Sandbox:
             **self.record.to_dict(),
             "drawn": self.sample.drawn,
             "sample_drawn": self.sample.manifest.drawn,
+            "sample_check": self.check.verdict if self.check else None,
             "sample_path": str(self.sample.sample.path),
             "services": self.services,
             "warnings": [self.stack.warning] if self.stack.warning else [],
@@ -58,7 +62,8 @@ def create(project: Project, *, name: str, frozen: bool, progress: Progress) -> 
         project, drawn.sample, name=name, runtime=stack.runtime, frozen=stack.frozen, progress=progress
     )
     record = write_record(project, name, drawn, environment)
-    return Sandbox(record=record, sample=drawn, environment=environment, stack=stack, services=up)
+    check = read_last_check(project, drawn.sample.fingerprint)
+    return Sandbox(record=record, sample=drawn, check=check, environment=environment, stack=stack, services=up)
 
 
 def write_record(project: Project, name: str, drawn: SampleResult, environment: Environment) -> SandboxRecord:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.formatting import escape_hidden, format_value, truncate_text
 from sandbox.report import dbt_changes, expected_columns, findings, reservations
+from sandbox.report.production.drift import describe_sample
 from sandbox.report.templates import render_template
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def render_comment(document: DiffDocument) -> str:
         "comment.md",
         finish=escape_markdown,
         values={
+            "sample_age": describe_sample(document),
             "document": document,
             "verdict": findings.VERDICT_TEXTS[document.verdict],
             "headline": findings.summarize_diff(document),

@@ -185,6 +185,8 @@ RULE_CHECKS: dict[str, LoosensCheck] = {
     **{f"sample.also.*.{key}": check for key, check in _DRAW_KEYS.items()},
     "sample.unit": _is_any_change,
     "sample.memory": _is_harmless,
+    "sample.max_age": _is_age_raised,
+    "sample.max_drift": _is_higher,
     "promotion.max_age": _is_age_raised,
     "production.outputs": _is_any_change,
     "production.timeout": _is_harmless,

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
-from sandbox.config.quantities import Share, Size
+from sandbox.config.quantities import Duration, Share, Size
 from sandbox.config.sections.base import ColumnNames, NonEmptyText, PositiveInteger, Scalar, Section
 from sandbox.config.sections.csv import CsvSection
 
@@ -169,11 +169,21 @@ class SampleSection(DrawSection):
         examples=["customers"],
     )
     memory: Size = Field(default=2**30, description="Memory that a draw may use.", examples=["1GiB"])
+    max_age: Duration | None = Field(
+        default=None,
+        description="Age from which `sandbox sample --check` calls the sample stale. Default: any age.",
+        examples=["90d"],
+    )
+    max_drift: Annotated[float, Field(gt=0)] = Field(
+        default=1.0,
+        description="Factor on the sizes from which `sandbox sample --check` reports a difference.",
+        examples=[2.0],
+    )
     also: dict[str, DrawSection] = Field(
         default_factory=dict,
         description=(
             "Further unit tables, drawn on their own; the keys are those of `[sample]` without "
-            "`unit`, `memory` and `also`."
+            "`unit`, `memory`, `max_age`, `max_drift` and `also`."
         ),
     )
 

@@ -12,6 +12,7 @@ from sandbox.report import sample_profile as profile_words
 from sandbox.report.figures import build_figure_rows, get_unit_name
 from sandbox.report.html import charts
 from sandbox.report.html.graph import build_graph_picture
+from sandbox.report.production.drift import describe_sample
 from sandbox.report.templates import render_template, sanitize_text
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ def _render_page(document: DiffDocument, profile: SampleProfile | None, room: De
             "examples": group_examples,
             "distributions": sort_profiles,
             "costs": build_cost_rows(document.baseline, document.candidate),
+            "sample_age": describe_sample(document),
             "profile": profile,
             "profile_words": profile_words,
             "version": sandbox.__version__,

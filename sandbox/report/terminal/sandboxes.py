@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sandbox.formatting import escape_hidden, format_age, format_count, format_number, format_size
+from sandbox.report.production.drift import describe_age
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from sandbox.manifest.lock import LockDocument
+    from sandbox.manifest.production.drift import DriftCheck
     from sandbox.manifest.sample import SampleManifest
     from sandbox.manifest.sandbox_record import SandboxRecord
     from sandbox.model import Environment
@@ -29,6 +31,7 @@ def render_sandbox(
     manifest: SampleManifest,
     *,
     drawn: bool,
+    check: DriftCheck | None = None,
     services: Sequence[Mapping[str, str]] = (),
 ) -> RenderableType:
     """Render a ready sandbox, in three lines and one for each service."""
@@ -36,7 +39,10 @@ def render_sandbox(
         f"{format_number(sum(stratum.sampled for stratum in draw.strata))} of {format_number(sum(stratum.population for stratum in draw.strata))} {unit}"
         for unit, draw in manifest.units.items()
     )
-    when = "drawn just now" if drawn else f"drawn {format_age(manifest.drawn)}; to draw again: sandbox sample --refresh"
+    last = (check.checked, check.verdict) if check is not None else (None, None)
+    when = (
+        "drawn just now" if drawn else f"{describe_age(manifest.drawn, *last)}; to draw again: sandbox sample --refresh"
+    )
     stack = record.environment
     return Group(
         Text(f"sandbox {record.name} is ready", style="bold"),

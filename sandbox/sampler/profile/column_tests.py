@@ -9,19 +9,20 @@ import numpy as np
 
 from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.estimate.bin_totals import BinTotals
-from sandbox.estimate.distribution_tests import compare_distributions, compare_total
+from sandbox.estimate.distribution_tests import ALPHA, adjust_p_values, compare_distributions, compare_total
 from sandbox.manifest.profile import ProfiledColumn
 from sandbox.sampler.profile.bins import QUANTILE_BINS, ColumnBins, bin_columns, build_bin_expression
-from sandbox.sampler.profile.document import describe_column
+from sandbox.sampler.profile.document import describe_column, round_figure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import pyarrow as pa
     from numpy.typing import NDArray
 
     from sandbox.engine.duckdb.session import Session
     from sandbox.estimate.design import SamplingDesign
+    from sandbox.manifest.profile import ProfiledTable
     from sandbox.sampler.profile.columns import ComparableColumn
 
     ColumnCells = tuple[NDArray[np.float64], NDArray[np.bool_]]
@@ -185,3 +186,34 @@ def _convert_column(column: pa.Array) -> ColumnCells:
     values = column.cast("double", safe=False)
     numbers = np.frombuffer(values.buffers()[1] or b"", np.float64)[values.offset : values.offset + len(values)]
     return np.where(missing, 0.0, numbers), missing
+
+
+def mark_notable_columns(tables: Mapping[str, ProfiledTable]) -> dict[str, ProfiledTable]:
+    """Adjust the columns' p-values for multiple tests (Holm) and mark notable ones."""
+    tested = [
+        (name, part, column, profiled.p)
+        for name, table in tables.items()
+        for part, columns in (("columns", table.columns), ("children", table.children))
+        for column, profiled in columns.items()
+        if profiled.p is not None
+    ]
+    adjusted = dict(zip([key[:3] for key in tested], adjust_p_values([p for *_, p in tested]), strict=True))
+
+    def adjust_columns(name: str, part: str, columns: Mapping[str, ProfiledColumn]) -> dict[str, ProfiledColumn]:
+        known = {column: adjusted.get((name, part, column)) for column in columns}
+        return {
+            column: profiled.model_copy(update={"adjusted": round_figure(p), "notable": p < ALPHA})
+            if (p := known[column]) is not None
+            else profiled
+            for column, profiled in columns.items()
+        }
+
+    return {
+        name: table.model_copy(
+            update={
+                "columns": adjust_columns(name, "columns", table.columns),
+                "children": adjust_columns(name, "children", table.children),
+            }
+        )
+        for name, table in tables.items()
+    }

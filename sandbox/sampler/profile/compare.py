@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,12 +12,17 @@ from sandbox.engine.duckdb.table_functions import build_parquet_reader
 from sandbox.errors import StoreError
 from sandbox.estimate.design import SamplingDesign
 from sandbox.estimate.distribution_tests import ALPHA, adjust_p_values
-from sandbox.manifest.profile import ProfiledColumn, ProfiledTable, SampleProfile
+from sandbox.manifest.profile import FrameTable, ProfiledColumn, ProfiledTable, SampleProfile
 from sandbox.manifest.scan import sort_by_severity
 from sandbox.sampler.profile.bins import MAX_HASHED_COLUMNS, bin_tally
-from sandbox.sampler.profile.column_tests import ProfileSides, compare_columns, compare_with_bins
+from sandbox.sampler.profile.column_tests import (
+    ProfileSides,
+    compare_columns,
+    compare_with_bins,
+    mark_notable_columns,
+)
 from sandbox.sampler.profile.columns import ComparableColumn, choose_columns
-from sandbox.sampler.profile.document import round_figure
+from sandbox.sampler.profile.frame_figures import count_frame
 from sandbox.sampler.profile.rows import UnitFamily
 from sandbox.sampler.profile.source_findings import TableInspection
 from sandbox.sources.open_table import attach_tables
@@ -63,6 +69,7 @@ def profile_sample(
         StoreError: The weights do not fit the plan.
     """
     tables: dict[str, ProfiledTable] = {}
+    frame: dict[str, FrameTable] = {}
     findings: list[Finding] = []
     for name, unit in plan.units.items():
         family = UnitFamily.from_plan(session, plan, unit, sample)
@@ -78,10 +85,34 @@ def profile_sample(
                     tables[step.table], problems = _compare_table(family, design, step, look)
                     findings += problems
                 advance(1)
+            if compared:
+                frame |= _count_frame(family, [step for step in family.steps if step.table in compared], tables)
         family.drop_tables()
     return SampleProfile(
-        whole=whole, alpha=ALPHA, tables=mark_notable_columns(tables), findings=sort_by_severity(findings)
+        whole=whole, alpha=ALPHA, tables=mark_notable_columns(tables), findings=sort_by_severity(findings), frame=frame
     )
+
+
+def _count_frame(
+    family: UnitFamily, steps: list[TableStep], tables: Mapping[str, ProfiledTable]
+) -> dict[str, FrameTable]:
+    """Count production's figures for later checks; the values of a text are those that were compared."""
+    values = {
+        name: {
+            column: [value for value in profiled.categories.values if value is not None]
+            for column, profiled in table.columns.items()
+            if profiled.categories is not None
+        }
+        for name, table in tables.items()
+    }
+    return count_frame(family, steps, {step.table: choose_frame_columns(family, step) for step in steps}, values)
+
+
+def choose_frame_columns(family: UnitFamily, step: TableStep) -> list[ComparableColumn]:
+    """Return the columns of a table whose figures are compared with later ones: no keys, no masked values."""
+    columns, masks = family.plan.tables[step.table].columns, family.plan.masks.get(step.table, {})
+    comparable, _ = choose_columns(columns, masks, _list_naming_columns(family, step))
+    return [column if column.is_tested else dataclasses.replace(column, kind=None) for column in comparable]
 
 
 def profile_stored_sample(
@@ -124,37 +155,6 @@ def profile_stored_sample(
     with Session(memory=memory, threads=threads) as session:
         attach_tables(session, plan.tables.values())
         return profile_sample(session, plan, tables, weights, ranges=ranges, whole=True, progress=progress)
-
-
-def mark_notable_columns(tables: Mapping[str, ProfiledTable]) -> dict[str, ProfiledTable]:
-    """Adjust the columns' p-values for multiple tests (Holm) and mark notable ones."""
-    tested = [
-        (name, part, column, profiled.p)
-        for name, table in tables.items()
-        for part, columns in (("columns", table.columns), ("children", table.children))
-        for column, profiled in columns.items()
-        if profiled.p is not None
-    ]
-    adjusted = dict(zip([key[:3] for key in tested], adjust_p_values([p for *_, p in tested]), strict=True))
-
-    def adjust_columns(name: str, part: str, columns: Mapping[str, ProfiledColumn]) -> dict[str, ProfiledColumn]:
-        known = {column: adjusted.get((name, part, column)) for column in columns}
-        return {
-            column: profiled.model_copy(update={"adjusted": round_figure(p), "notable": p < ALPHA})
-            if (p := known[column]) is not None
-            else profiled
-            for column, profiled in columns.items()
-        }
-
-    return {
-        name: table.model_copy(
-            update={
-                "columns": adjust_columns(name, "columns", table.columns),
-                "children": adjust_columns(name, "children", table.children),
-            }
-        )
-        for name, table in tables.items()
-    }
 
 
 def _build_design(unit: UnitPlan, strata: list[int]) -> SamplingDesign:

@@ -72,15 +72,19 @@ class UnitFamily:
             f"from {weights}",
             doing=doing,
         )
+        self.copy_sources()
+        return [row[0] for row in self.session.fetch_rows(f"select stratum from {units} order by unit", doing=doing)]
+
+    def copy_sources(self) -> None:
+        """Copy parsed tables into the session, which would be parsed again for every query."""
         for step in self.steps:
             table = self.plan.tables[step.table]
-            if should_copy(table):  # else parsed again for every query
+            if should_copy(table):
                 name = quote_identifier(_build_table_name("source", step.table))
                 self.session.execute(
                     f"create or replace temp table {name} as {build_select(table)}",
                     doing=f"reading {step.table}",
                 )
-        return [row[0] for row in self.session.fetch_rows(f"select stratum from {units} order by unit", doing=doing)]
 
     def drop_tables(self) -> None:
         """Drop the family's temporary tables."""
@@ -110,6 +114,32 @@ class UnitFamily:
         if step.through is None or self.unit.where is not None:
             return self.build_population_query(step)
         return f"select * from {self._choose_source(step)} where {build_not_null_condition(step.through.columns)}"
+
+    def build_group_query(self, step: TableStep, groups: int) -> tuple[str, str]:
+        """Build the SELECT of production's rows of a table in the frame with a random group of their unit.
+
+        Returns:
+            It, and the name of the column with the group, from 0 to ``groups`` - 1.
+        """
+        columns = self.plan.tables[step.table].columns
+        group = choose_unused_name("unit group", columns)
+        named = quote_identifier(group)
+        if step.through is None:
+            key = ", ".join(f"r.{quote_identifier(column)}" for column in self.unit.key)
+            return (
+                f"select r.*, hash({key}) % {groups} as {named} from ({self.build_population_query(step)}) r",
+                group,
+            )
+        parent = self._find_parent(step)
+        rows, inner = self.build_group_query(parent, groups)
+        key = ", ".join(quote_identifier(column) for column in step.through.key)
+        own = quote_identifier(choose_unused_name("unit group", step.through.key))
+        parents = (
+            f"select {key}, min({quote_identifier(inner)}) as {own} from ({rows}) "
+            f"where {build_not_null_condition(step.through.key)} group by {key}"
+        )
+        on = self._build_join_condition(step)
+        return f"select r.*, t.{own} as {named} from {self._choose_source(step)} r join ({parents}) t on {on}", group
 
     def build_sample_query(self, step: TableStep) -> tuple[str, str]:
         """Build the SELECT of the sample's rows of drawn units; return it with the name of its unit column."""

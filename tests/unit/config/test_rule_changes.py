@@ -185,6 +185,8 @@ CASES: list[tuple[tuple[str | int, ...], Any, Any]] = [
     (("sample", "allocation"), "power", ABSENT),
     (("sample", "totals"), ABSENT, ["age"]),
     (("sample", "memory"), ABSENT, "2GB"),
+    (("sample", "max_age"), ABSENT, "90d"),
+    (("sample", "max_drift"), 2.0, 0.5),
     (("promotion", "max_age"), ABSENT, "30d"),
     (("production", "outputs"), "marts", ABSENT),
     (("production", "timeout"), ABSENT, "1m"),

@@ -1,4 +1,4 @@
-"""Show the results of data tests of production in the terminal."""
+"""Show data tests of production and checks of samples in the terminal."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from rich.text import Text
 from sandbox.formatting import escape_hidden
 from sandbox.report import findings
 from sandbox.report.production.data_tests import describe_outputs, sort_tests, summarize_tests
+from sandbox.report.production.drift import describe_check
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from sandbox.manifest.production.data_tests import ProductionTests
+    from sandbox.manifest.production.drift import DriftCheck
 
 _STYLES = {"held": "bold green", "broken": "bold red", "not_judged": "bold yellow"}
 
@@ -26,4 +28,18 @@ def render_production_tests(document: ProductionTests, folder: Path) -> Renderab
     lines = [Text(summarize_tests(document), style=_STYLES[document.verdict])]
     lines += [Text(f"  {escape_hidden(findings.describe_production_test(test))}") for test in sort_tests(document)]
     lines += [Text(escape_hidden(line), style="dim") for line in describe_outputs(document)]
+    lines += [Text(f"warning: {escape_hidden(line)}", style="yellow") for line in document.warnings]
     return Group(*lines, Text(f"report: {folder / 'report.html'}", style="dim"))
+
+
+_DRIFT_STYLES = {"fresh": "bold green", "drifting": "bold yellow", "stale": "bold red"}
+
+
+def render_drift(check: DriftCheck) -> RenderableType:
+    """Render the verdict, each finding, and what was not checked."""
+    lines = [Text(describe_check(check), style=_DRIFT_STYLES[check.verdict])]
+    lines += [Text(f"  {escape_hidden(finding.message)}") for finding in check.findings]
+    lines += [Text(f"not checked: {escape_hidden(line)}", style="dim") for line in check.not_checked]
+    if check.verdict == "stale":
+        lines.append(Text("to draw again: sandbox sample --refresh", style="dim"))
+    return Group(*lines)
