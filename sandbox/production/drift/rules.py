@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sandbox.formatting import format_number, format_share, format_value
+from sandbox.formatting import format_count, format_number, format_share, format_value
 from sandbox.manifest.production.drift import DriftFinding
 from sandbox.manifest.profile import FrameFigure
 
@@ -160,7 +160,7 @@ class FrameComparison:
             after = now.get(month, none)
             lost = before.value - after.value
             if lost > PERIOD_LOSS * self.scale * before.value and _exceeds_errors(before, after):
-                left = f"{format_number(int(after.value))} of {format_number(int(before.value))} rows are left"
+                left = f"{format_number(int(after.value))} of {format_count(int(before.value), 'row')} are left"
                 what = "is missing" if not after.value else f"shrank: {left}"
                 figure = ComparedFigure(kind="period", table=table, column=column, subject=month)
                 self._add(figure, before, after, f"{month} of {table}.{column} {what}")

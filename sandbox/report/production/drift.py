@@ -38,3 +38,12 @@ def describe_sample(document: DiffDocument) -> str | None:
     if sample is None:
         return None
     return describe_age(sample.drawn, sample.checked, sample.drift, now=document.created)
+
+
+def describe_old_sample(document: DiffDocument) -> str | None:
+    """Return the same (see `describe_sample`); None for a sample of the same day that was never checked."""
+    sample = document.sample
+    if sample is None:
+        return None
+    age = dt.datetime.fromisoformat(document.created) - dt.datetime.fromisoformat(sample.drawn)
+    return describe_sample(document) if sample.checked is not None or age >= dt.timedelta(days=1) else None

@@ -20,7 +20,7 @@ from sandbox.formatting import (
     truncate_text,
 )
 from sandbox.report import dbt_changes, expected_columns, findings, reservations
-from sandbox.report.production.drift import describe_sample
+from sandbox.report.production.drift import describe_old_sample
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,7 +69,7 @@ def render_diff(document: DiffDocument) -> Group:
     parts += _render_first_lines("gate", findings.describe_gate_failures(document), "red")
     parts += _render_first_lines("warning", findings.list_warnings(document), "yellow")
     parts.append(_render_runs(document))
-    if (age := describe_sample(document)) is not None:
+    if (age := describe_old_sample(document)) is not None:
         parts.append(_render_line("sample", age, "cyan"))
     if document.report:
         parts.append(_render_line("report", document.report, "cyan", longest=_MAX_PATH_LENGTH))

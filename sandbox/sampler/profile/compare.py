@@ -11,7 +11,7 @@ from sandbox.engine.duckdb.session import Session
 from sandbox.engine.duckdb.table_functions import build_parquet_reader
 from sandbox.errors import StoreError
 from sandbox.estimate.design import SamplingDesign
-from sandbox.estimate.distribution_tests import ALPHA, adjust_p_values
+from sandbox.estimate.distribution_tests import ALPHA
 from sandbox.manifest.profile import FrameTable, ProfiledColumn, ProfiledTable, SampleProfile
 from sandbox.manifest.scan import sort_by_severity
 from sandbox.sampler.profile.bins import MAX_HASHED_COLUMNS, bin_tally
