@@ -35,7 +35,7 @@ COMMANDS = {
     "demo": ("demo", "Create a complete project and run a diff in it."),
     "plan": ("samples", "Show the strata, rows, bytes and precision of a sample; extract nothing."),
     "sample": ("samples", "Draw the sample."),
-    "scan": ("scan", "Report what looks broken in the source."),
+    "scan": ("samples", "Report what looks broken in the source."),
     "verify": ("samples", "Check samples and runs against their records."),
     "lock": ("sandboxes", "Resolve the stack's pins into sandbox.lock."),
     "create": ("sandboxes", "Prepare everything: sample, stack, sandbox."),

@@ -1,4 +1,4 @@
-"""``sandbox plan``, ``sample`` (with ``push`` and ``pull``) and ``verify``."""
+"""``sandbox plan``, ``sample`` (with ``push`` and ``pull``), ``verify`` and ``scan``."""
 
 from __future__ import annotations
 
@@ -150,3 +150,17 @@ def verify(call: Call, *, what: str | None) -> None:
     result = run_command(call.load_project(), what=what, progress=call.progress)
     result.raise_for_problems()
     call.print(result, lambda: render_verification(result.problems))
+
+
+@click.command()
+@add_common_options
+def scan(call: Call) -> None:
+    """Look through the source and say what seems broken in it: keys, references, columns, text, dates.
+
+    It exits 0 when it could look, whatever it found.
+    """
+    from sandbox.commands.scan import scan as run_command  # noqa: PLC0415 - see `plan`
+    from sandbox.report.terminal.scan import render_scan  # noqa: PLC0415
+
+    result = run_command(call.load_project(), progress=call.progress)
+    call.print(result, lambda: render_scan(result))

@@ -1,4 +1,4 @@
-"""``manifest.json`` of a sample: its content and its draw."""
+"""``manifest.json`` of a sample, its content and its draw; and ``checked/<folder>.json``, its files at the last comparison."""
 
 from __future__ import annotations
 
@@ -196,6 +196,23 @@ class SampleManifest(Document):
     masking_key: str | None = None
     profile: StoredFile | None = None
     tool: dict[str, str]
+
+
+class CheckedFile(DocumentPart):
+    """A file: its SHA-256, and size, times of modification and change (ns) and inode at the time."""
+
+    sha256: str
+    stats: tuple[int, int, int, int]
+
+
+class CheckedFiles(Document):
+    """Every file of a folder, by its path relative to the folder with forward slashes."""
+
+    NAME: ClassVar[str] = "the record of checked files"
+    HAS_SEAL: ClassVar[bool] = True
+
+    folder: str
+    files: dict[str, CheckedFile]
 
 
 def compute_half_fingerprint(fingerprint: str) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.errors import StoreError
 from sandbox.manifest.canonical_json import hash_file
-from sandbox.manifest.checked_files import CheckedFile, CheckedFiles
+from sandbox.manifest.sample import CheckedFile, CheckedFiles
 from sandbox.scratch import UNFINISHED_PREFIX
 from sandbox.store.folder import translate_os_errors, write_file
 from sandbox.store.seal_key import load_seal_key
