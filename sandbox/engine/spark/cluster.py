@@ -279,15 +279,26 @@ FILE_ERRORS = (
 )  # fmt: skip
 
 
+# What a message quotes may be a value of a row, whatever else it says.
+_QUOTED = re.compile(r"""'[^'\n]*'|"[^"\n]*"|`[^`\n]*`""")
+
+
 def _convert_error(error: Exception, where: SparkEndpoint) -> SourceError:
-    """Return the error for one of Spark's; its own words are shown only where they are about names and places."""
+    """Return the error for one of Spark's; its own words are shown only where they are about names and places.
+
+    What it quotes is never shown, and a message is chosen by what it says besides: a value may hold any words.
+    """
     text = str(error)
-    first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
+    bare = _QUOTED.sub("…", text)
+    first = next((line.strip() for line in bare.splitlines() if line.strip()), type(error).__name__)
     summary = hide_credentials(re.sub(r"^.*?(\[[A-Z0-9_.]+\] )", r"\1", first)[:400])
-    named = re.search(r"\[[A-Z0-9_.]+\]", text)
+    named = re.search(r"\[[A-Z0-9_.]+\]", bare)
     kind = named[0] if named else type(error).__name__
     for pattern, message, hint in (*CLUSTER_ERRORS, *FILE_ERRORS):
-        if match := re.search(rf"(?:\[[A-Z_.]*)?(?:{pattern}).*", text, re.MULTILINE):
+        shows_words = "{said}" in message or "{python}" in message
+        if shows_words and named and not re.search(pattern, kind):
+            continue
+        if match := re.search(rf"(?:\[[A-Z_.]*)?(?:{pattern}).*", bare if shows_words else text, re.MULTILINE):
             line = hide_credentials(match[0][:400])
             shown = summary if re.search(pattern, summary) else line
             lost = (pattern, message, hint) in CLUSTER_ERRORS

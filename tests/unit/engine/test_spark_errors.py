@@ -57,3 +57,25 @@ def test_an_error_is_translated_to_its_cause(text: str, words: str, lost: bool) 
         raise error
     assert error.lost == lost
     assert "Jane" not in error.message
+
+
+CANARY = "zqcanary"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[CAST_INVALID_INPUT] The value \'zqcanary UNAVAILABLE\' of the type "STRING" cannot be cast to "BIGINT"',
+        "[CAST_INVALID_INPUT] The value zqcanary FAILED_READ_FILE of the type STRING cannot be cast",
+        JOB + 'java.lang.NumberFormatException: For input string: "zqcanary Connection refused"',
+        JOB + "pyarrow.lib.ArrowInvalid: could not convert 'zqcanary: ModuleNotFoundError' with type str",
+        "[CONVERSION_INVALID_INPUT] The value `zqcanary AccessDenied` cannot be converted",
+        JOB + "ValueError: zqcanary",
+        "[DUPLICATED_MAP_KEY] Duplicate map key zqcanary PERMISSION_DENIED was found",
+        "[FAILED_READ_FILE.PARQUET_COLUMN_DATA_TYPE_MISMATCH] Encountered error while reading file a.parquet: 'zqcanary'",
+    ],
+)
+def test_no_value_of_a_row_is_shown_whatever_words_it_holds(text: str) -> None:
+    error = _convert_error(RuntimeError(text), SparkEndpoint(remote="sc://a", master=""))
+    assert CANARY not in error.message + error.hint
+    assert not error.lost, "words of a value are no lost executor"
