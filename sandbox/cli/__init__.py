@@ -45,6 +45,7 @@ COMMANDS = {
     "promote": ("promotion", "Sign a record of an accepted change, or check that a version has one."),
     "keys": ("promotion", "List, add or remove the keys whose records count."),
     "test": ("production", "Ask the data tests of the outputs that production made."),
+    "score": ("production", "Compare what a promotion record predicted with what production then did."),
     "report": ("reports", "Open the last report."),
     "shell": ("sandboxes", "Open a terminal inside the sandbox."),
     "exec": ("sandboxes", "Run one command inside the sandbox."),

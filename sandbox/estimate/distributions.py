@@ -44,7 +44,7 @@ def compute_t_quantile(probability: float, degrees: float) -> float:
     scale = math.lgamma((degrees + 1) / 2) - math.lgamma(degrees / 2) - 0.5 * math.log(degrees * math.pi)
 
     def compute_probability(t: float) -> float:
-        return 1 - _compute_regularized_beta(degrees / (degrees + t * t), degrees / 2, 0.5) / 2
+        return 1 - compute_regularized_beta(degrees / (degrees + t * t), degrees / 2, 0.5) / 2
 
     def compute_density(t: float) -> float:
         return math.exp(scale - (degrees + 1) / 2 * math.log1p(t * t / degrees))
@@ -124,12 +124,12 @@ def _compute_regularized_gamma(shape: float, x: float) -> float:
     return front * total
 
 
-def _compute_regularized_beta(x: float, a: float, b: float) -> float:
+def compute_regularized_beta(x: float, a: float, b: float) -> float:
     """Return the regularised incomplete beta function I_x(a, b)."""
     if x >= 1:
         return 1.0
     if x > (a + 1) / (a + b + 2):
-        return 1 - _compute_regularized_beta(1 - x, b, a)
+        return 1 - compute_regularized_beta(1 - x, b, a)
     front = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x))
 
     def compute_numerator(j: int) -> float:

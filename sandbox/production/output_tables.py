@@ -15,7 +15,7 @@ from sandbox.engine.duckdb.session import Session
 from sandbox.errors import ConfigError, PipelineError
 from sandbox.sources.discover import list_source
 from sandbox.sources.open_table import open_table
-from sandbox.sources.registry import build_select
+from sandbox.sources.registry import ADAPTERS, build_select
 from sandbox.tables.database_tables import list_database_tables
 from sandbox.tables.file_formats import find_database_format
 from sandbox.tables.folder_contents import list_contents, parse_partition, resolve_json_lines
@@ -78,8 +78,10 @@ class ProductionOutputs:
 
 
 @contextlib.contextmanager
-def open_production_outputs(project: Project, place: str) -> Iterator[ProductionOutputs]:
+def open_production_outputs(project: Project, place: str, *, version: int | None = None) -> Iterator[ProductionOutputs]:
     """List the outputs at a place: a folder laid out like a run's outputs, or any address of a source.
+
+    ``version`` is that of a lake's tables; None for the newest.
 
     Raises:
         ConfigError: There is nothing at the place.
@@ -87,7 +89,7 @@ def open_production_outputs(project: Project, place: str) -> Iterator[Production
         PipelineError: An entry of the folder is no plain file.
     """
     path = (project.root / place).absolute()
-    if "://" not in place and path.is_dir():
+    if "://" not in place and path.is_dir() and version is None:
         yield _list_folder(project, path)
         return
     if "://" not in place and not path.exists():
@@ -96,7 +98,7 @@ def open_production_outputs(project: Project, place: str) -> Iterator[Production
     with contextlib.closing(listing):
         yield ProductionOutputs(
             display_name=listing.display_name,
-            tables={name: _describe_source_table(project, listing, name) for name in listing.files},
+            tables={name: _describe_source_table(project, listing, name, version) for name in listing.files},
             problems=listing.problems,
         )
 
@@ -150,10 +152,12 @@ def _open_files(session: Session, table: TableFiles) -> OpenedOutput:
     return OpenedOutput(sql=str(source), paths=[str(path) for path in table.paths])
 
 
-def _describe_source_table(project: Project, listing: SourceListing, name: str) -> OutputTable:
+def _describe_source_table(project: Project, listing: SourceListing, name: str, version: int | None) -> OutputTable:
     files = listing.files[name][1]
     section = project.settings.outputs.get(name)
     settings = TableSection() if section is None else TableSection(types=dict(section.types), csv=section.csv)
+    if version is not None and (pin := ADAPTERS[listing.files[name][0]].pin) is not None:
+        settings = settings.model_copy(update={pin: version})
     return OutputTable(
         name=name,
         files=[OutputPiece(bytes=file.bytes, partition=dict(file.constants)) for file in files],

@@ -1,0 +1,1 @@
+"""Scores: what promotion records predicted, against what production then did."""
