@@ -2,14 +2,13 @@
 
 from sandbox.masking.duckdb_functions import Masking
 from sandbox.masking.rules import describe_masks, needs_secret, resolve_masks
-from sandbox.masking.secret import Secret, find_secret, is_secret_named, load_secret
+from sandbox.masking.secret import Secret, find_secret, load_secret
 
 __all__ = [
     "Masking",
     "Secret",
     "describe_masks",
     "find_secret",
-    "is_secret_named",
     "load_secret",
     "needs_secret",
     "resolve_masks",

@@ -72,14 +72,10 @@ def load_secret(home: Path, *, root: Path | None = None, progress: Progress | No
     return _read_secret(path, None)
 
 
-def is_secret_named() -> bool:
-    """Check whether the environment has the secret or names its file."""
-    return any(read_secret_variable(name) is not None for name in (SECRET_VARIABLE, SECRET_FILE_VARIABLE))
-
-
 def find_secret(home: Path, *, root: Path | None = None) -> Secret | None:
     """Return the secret as `load_secret` does; None if there is none, without creating one."""
-    return load_secret(home, root=root) if is_secret_named() or (home / SECRET_FILE).exists() else None
+    is_named = any(map(read_secret_variable, (SECRET_VARIABLE, SECRET_FILE_VARIABLE)))
+    return load_secret(home, root=root) if is_named or (home / SECRET_FILE).exists() else None
 
 
 def _read_secret(path: Path, root: Path | None) -> Secret:
