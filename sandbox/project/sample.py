@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.errors import StoreError
 from sandbox.project.committed_settings import check_masks_in_ci
+from sandbox.project.mask_secret import report_other_secret
 from sandbox.project.plan import plan_draw
 from sandbox.project.registry import make_state_folder
 from sandbox.project.source_identity import accept_source, check_source
@@ -14,7 +15,6 @@ from sandbox.samples import catalog
 from sandbox.samples.integrity import check_sample_integrity
 from sandbox.store.folder import lock_path
 from sandbox.store.paths import find_home_folder
-from sandbox.store.secret_environment import SECRET_VARIABLES, read_secret_variable
 
 if TYPE_CHECKING:
     from sandbox.config import Project
@@ -102,22 +102,8 @@ def ensure_sample(
     check_source(project, sample.fingerprint)
     if not fresh:
         check_sample_integrity(sample, manifest, progress)
-        _report_other_secret(project, manifest, progress)
+        report_other_secret(project, manifest, progress)
     return SampleResult(sample=sample, manifest=manifest, drawn=fresh, pulled=pulled)
-
-
-def _report_other_secret(project: Project, manifest: SampleManifest, progress: Progress) -> None:
-    """Say that a stored sample was masked with another secret than the one that is set here."""
-    if manifest.masking_key is None or not any(map(read_secret_variable, SECRET_VARIABLES)):
-        return
-    from sandbox.masking import find_secret  # noqa: PLC0415 - slow to import
-
-    secret = find_secret(find_home_folder(), root=project.root)
-    if secret is not None and secret.id != manifest.masking_key:
-        progress.print_message(
-            f"the sample {manifest.fingerprint[:12]} was masked with the secret {manifest.masking_key}, and {secret.id} is set here; "
-            "to draw one with that: sandbox sample --refresh"
-        )
 
 
 def has_sample(project: Project) -> bool:
