@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from sandbox.engine.rule.pushdown_sql import PushdownDialect
 
 VECTORS = json.loads((Path(__file__).parent / "unit" / "engine" / "prn-vectors.json").read_text("utf-8"))
-_INTEGER_TYPES: dict[PushdownDialect, str] = {"mysql": "signed", "postgres": "bigint", "databricks": "bigint"}
+_INTEGER_TYPES: dict[PushdownDialect, str] = {
+    "mysql": "signed", "postgres": "bigint", "databricks": "bigint", "snowflake": "bigint",
+}  # fmt: skip
 
 
 def check_vectors(execute: Callable[[str], Sequence[Sequence[Any]]], dialect: PushdownDialect) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.config.config_problems import ConfigProblem, suggest_name
 from sandbox.config.output_checks import check_csv, check_data_tests, check_outputs
-from sandbox.config.source_address import MYSQL_SCHEMES, POSTGRES_SCHEMES, find_address_problem
+from sandbox.config.source_address import MYSQL_SCHEMES, POSTGRES_SCHEMES, SNOWFLAKE_SCHEMES, find_address_problem
 from sandbox.config.unit_membership import resolve_unit_membership
 from sandbox.formatting import format_count
 from sandbox.model import BUCKET_SCHEMES, ICEBERG_SCHEMES, is_custom_image
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 SettingsCheck = Callable[["Settings"], Iterator[ConfigProblem]]
 
 COMPILED_DIALECTS = {
-    "snowflake": "Snowflake",
     "bigquery": "BigQuery",
     "trino": "Trino",
     "clickhouse": "ClickHouse",
@@ -367,7 +366,8 @@ def _list_unsupported(settings: Settings) -> Iterator[tuple[KeyPath, bool, str]]
         *ICEBERG_SCHEMES,
         *POSTGRES_SCHEMES,
         *MYSQL_SCHEMES,
+        *SNOWFLAKE_SCHEMES,
         *COMPILED_DIALECTS,
     }
-    what = f"{scheme}://…: sources other than folders, buckets, Iceberg catalogues, database files, Postgres and MySQL"
+    what = f"{scheme}://…: sources other than folders, buckets, Iceberg catalogues, database files, Postgres, MySQL and Snowflake"
     yield ("source", "uri"), other, what

@@ -8,9 +8,11 @@ from sandbox.error_text import hide_credentials
 
 POSTGRES_SCHEMES = ("postgresql", "postgres")
 MYSQL_SCHEMES = ("mysql", "mariadb")
+SNOWFLAKE_SCHEMES = ("snowflake",)
 _PASSWORD_PLACES = {
     **dict.fromkeys(POSTGRES_SCHEMES, "set PGPASSWORD, or use ~/.pgpass"),
     **dict.fromkeys(MYSQL_SCHEMES, "set MYSQL_PWD, or use ~/.my.cnf"),
+    **dict.fromkeys(SNOWFLAKE_SCHEMES, "use the driver's ~/.snowflake/connections.toml"),
 }
 
 

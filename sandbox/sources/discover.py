@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -134,7 +135,8 @@ def _list_present_files(before: SourceListing) -> dict[tuple[str, tuple[str, ...
     """Return the files of a source as they are now, by path, and in a database also by table."""
     for adapter in ADAPTERS.values():
         if (listing := adapter.list_source(before.uri, base=before.base, section=None)) is not None:
-            return {(file.path, file.table_path): file for _, files in listing.files.values() for file in files}
+            with contextlib.closing(listing):
+                return {(file.path, file.table_path): file for _, files in listing.files.values() for file in files}
     tree = _list_tree(before.uri, before.base)[1]
     return {(file.path, ()): file for file in tree.files}
 

@@ -14,6 +14,7 @@ from sandbox.sources.adapters.lakehouse import DeltaAdapter, IcebergAdapter
 from sandbox.sources.adapters.mysql import MySQLAdapter
 from sandbox.sources.adapters.parquet_files import ParquetAdapter
 from sandbox.sources.adapters.postgres import PostgresAdapter
+from sandbox.sources.adapters.snowflake import SnowflakeAdapter
 from sandbox.sources.adapters.spark import SparkAdapter
 from sandbox.sources.adapters.sqlite_file import SQLiteAdapter
 from sandbox.sources.files.file_errors import translate_engine_errors
@@ -40,6 +41,7 @@ ADAPTERS: dict[SourceFormat, SourceAdapter] = {
         SQLiteAdapter(),
         PostgresAdapter(),
         MySQLAdapter(),
+        SnowflakeAdapter(),
         SparkAdapter(),
     )
 }

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duckdb.session import quote_identifier, quote_literal
+from sandbox.engine.duckdb.session import quote_literal
 from sandbox.engine.rule.prn import PRIME
+from sandbox.engine.sql.key_filter import INTEGER_TYPES, TEXT_TYPES, build_key_condition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
 
     ColumnPairs = Sequence[tuple[tuple[str, str], tuple[str, str]]]
 
-# Types whose values are equal on both sides exactly if their texts are. An unsigned 64-bit integer is another number to
-# the rule than to the server.
-INTEGER_TYPES = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
-TEXT_TYPES = {"VARCHAR", "DATE"}
 MAX_KEY_BYTES = 4 * 2**20  # a statement has at most 16 MiB, unless the server is set otherwise
 
 
@@ -60,31 +57,8 @@ def build_rule_filter(
 
 
 def build_key_filter(session: Session, values: Mapping[str, str], pairs: ColumnPairs, keys: str) -> str | None:
-    """Build the condition for rows with one of some keys; None keeps all rows.
-
-    Args:
-        session: The query engine.
-        values: The server's SQL of the table's columns (see `build_server_columns`).
-        pairs: Columns of the table and the compared columns of the keys, each with its type.
-        keys: SQL for the FROM clause.
-    """
-    if any(
-        column not in values or not ({kind, other} <= INTEGER_TYPES or (kind == other and kind in TEXT_TYPES))
-        for (column, kind), (_, other) in pairs
-    ):
-        return None
-    names = [quote_identifier(name) for _, (name, _) in pairs]
-    size = " + ".join(f"coalesce(sum(strlen({name}::varchar) + 6), 0)" for name in names)
-    if session.fetch_rows(f"select {size} from {keys}")[0][0] > MAX_KEY_BYTES:
-        return None
-    rows = session.fetch_rows(f"select distinct {', '.join(f'{name}::varchar' for name in names)} from {keys}")
-    kinds = [kind for (_, kind), _ in pairs]
-    tuples = [
-        f"({', '.join(text if kind in INTEGER_TYPES else quote_literal(text) for text, kind in zip(row, kinds, strict=True))})"
-        for row in rows
-    ]
-    sides = ", ".join(values[column] for (column, _), _ in pairs)
-    return f"({sides}) in ({', '.join(tuples)})" if tuples else "false"
+    """Build the condition for rows with one of some keys; None keeps all rows (see `build_key_condition`)."""
+    return build_key_condition(session, values, pairs, keys, max_bytes=MAX_KEY_BYTES, quote_text=quote_literal)
 
 
 def _quote_with_backticks(name: str) -> str:

@@ -20,7 +20,7 @@ from sandbox.engine.sql.ibis_types import to_ibis_type
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-PushdownDialect = Literal["postgres", "databricks", "mysql"]
+PushdownDialect = Literal["postgres", "databricks", "mysql", "snowflake"]
 PUSHDOWN_DIALECTS: tuple[PushdownDialect, ...] = get_args(PushdownDialect)
 ROW_ALIAS, KEY_ALIAS, FOLD_ALIAS = "r", "k", "x"
 
@@ -33,9 +33,9 @@ def build_random_number_sql(
     ``columns`` are the key's columns, of ``r``, and their DuckDB types.
     """
     k, fold, number = build_number_steps(columns, key, coefficients, dialect)
-    if _is_integer_key(columns, key) or dialect == "mysql":
-        # Inlined: PostgreSQL computes the fold three times faster than it evaluates a subquery for each row, and MySQL's
-        # subqueries in FROM know no row around them.
+    if _is_integer_key(columns, key) or dialect in {"mysql", "snowflake"}:
+        # Inlined: PostgreSQL computes the fold three times faster than it evaluates a subquery for each row, and
+        # subqueries in FROM of MySQL and Snowflake know no row around them.
         return _inline_expression(number, FOLD_ALIAS, _inline_expression(fold, KEY_ALIAS, k, dialect), dialect)
     # Without OFFSET 0 the server inlines the subqueries and computes the hash nine times.
     fence = " offset 0" if dialect == "postgres" else ""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sandbox.manifest.sample import SampleManifest
     from tests.integration.sources.cluster import Cluster
     from tests.integration.sources.mariadb import MariaDB
+    from tests.integration.sources.snowflake import Emulator
 
 # Negative and large integers, texts that need quoting and are not ASCII, UUIDs, dates, two columns; children of each.
 TABLES = {
@@ -256,6 +257,14 @@ def mariadb() -> Iterator[MariaDB]:
         patch.setenv("MYSQL_PWD", PASSWORD)
         with started(Path(place) / "server") as one:
             yield one
+
+
+@pytest.fixture(scope="module")
+def snowflake_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    from tests.integration.sources.snowflake import started  # noqa: PLC0415 - an extra, for those that ask for it
+
+    with pytest.MonkeyPatch.context() as patch, started(tmp_path_factory.mktemp("snowflake") / "server", patch) as one:
+        yield one
 
 
 @pytest.fixture(scope="session")

@@ -154,6 +154,14 @@ def _write_mariadb(plain: Path, lake: SourceProject, arrow: Arrow, request: pyte
     return uri
 
 
+def _write_snowflake(plain: Path, lake: SourceProject, arrow: Arrow, request: pytest.FixtureRequest) -> str:
+    emulator = request.getfixturevalue("snowflake_emulator")
+    for path in sorted(plain.glob("*.parquet")):
+        emulator.put(path.stem, arrow(path), {"token": "char(36)", "price": "number(12, 2)"})
+    uri: str = emulator.uri
+    return uri
+
+
 def _write_spark(plain: Path, lake: SourceProject, arrow: Arrow, request: pytest.FixtureRequest) -> tuple[str, str]:
     shutil.copytree(request.getfixturevalue("readable"), lake.source, dirs_exist_ok=True)
     cluster = request.getfixturevalue("cluster")
@@ -184,6 +192,7 @@ WRITERS = {
     "sqlite with a log": Writer(formats=("sqlite",), write=_write_sqlite("wal")),
     "postgres": Writer(formats=("postgres",), write=_write_postgres),
     "mariadb": Writer(formats=("mysql",), write=_write_mariadb),
+    "snowflake emulator": Writer(formats=("snowflake",), write=_write_snowflake),
     "spark": Writer(formats=("spark",), write=_write_spark),
     "memory": Writer(formats=("memory",), write=_keep_in_memory),
 }

@@ -192,7 +192,7 @@ def test_a_password_in_an_address_is_refused_and_not_repeated(tmp_path: Path, ur
     assert "s3cr3t" not in message
 
 
-@pytest.mark.parametrize("scheme", ["snowflake", "bigquery", "trino", "clickhouse", "databricks"])
+@pytest.mark.parametrize("scheme", ["bigquery", "trino", "clickhouse", "databricks"])
 def test_warehouses_are_refused_as_compiled_and_never_run(tmp_path: Path, scheme: str) -> None:
     message = refusal(tmp_path, MINIMAL.replace("warehouse", f"{scheme}://account/db"))
     assert "compiled for it, and has never been run there" in message
