@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.errors import StoreError
 from sandbox.project.committed_settings import check_masks_in_ci
-from sandbox.project.mask_secret import report_other_secret
 from sandbox.project.plan import plan_draw
 from sandbox.project.registry import make_state_folder
 from sandbox.project.source_identity import accept_source, check_source
 from sandbox.samples import catalog
 from sandbox.samples.integrity import check_sample_integrity
+from sandbox.samples.mask_secret import report_other_secret
 from sandbox.store.folder import lock_path
 from sandbox.store.paths import find_home_folder
 
