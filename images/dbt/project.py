@@ -23,7 +23,7 @@ from compilation import ProjectDescriber, Trace, fix_clock, fix_snapshot_time, u
 from explain import StoppedError, describe_failures, explain_error
 from graph import find_read_nodes, list_tests, select_exactly
 from lineage import describe_lineage
-from node_facts import NodeFacts, build_facts, compute_digest
+from node_facts import NodeFacts, build_facts, compute_digest, list_clock_readers
 from node_reuse import BuildReason, find_nodes_to_build, sort_by_lineage
 from profiles import describe_profile
 from relation_names import find_table, name_outputs
@@ -67,6 +67,7 @@ class Project:
         self.manifest: Any = None
         self.shown: dict[str, str] = {}
         self.facts: dict[str, NodeFacts] = {}
+        self.clock_readers: list[str] = []
         self.compiled: dict[str, str] = {}
         self.failed: dict[str, NodeFailure] = {}
 
@@ -195,6 +196,7 @@ class Project:
         }
         described = ProjectDescriber(self.manifest, self.compiled, trace, self.shown, settings).describe()
         self.facts = build_facts(described)
+        self.clock_readers = list_clock_readers(described)
         if self.templates is not None:
             self.templates.is_building = True
             self.templates.translate_seed_types(self.manifest.nodes)
@@ -428,6 +430,7 @@ class Project:
             "incremental": sorted(
                 nodes[key].name for key in chosen if nodes[key].config.materialized == "incremental"
             ),
+            "clock_readers": self.clock_readers,
             "order": [
                 names[key]
                 for key in sort_by_lineage(self.facts, reasons)

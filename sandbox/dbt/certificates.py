@@ -5,16 +5,15 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from sandbox.dbt.programs.node_facts import NodeFacts
 from sandbox.dbt.programs.node_reuse import find_nodes_to_build
-from sandbox.dbt.tests import FRESH_HINT, read_build_record, read_document
-from sandbox.errors import StoreError
+from sandbox.dbt.tests import read_build_record, read_node_facts
 from sandbox.manifest.canonical_json import hash_json
 from sandbox.store.paths import find_packaged_folder
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from sandbox.dbt.programs.node_facts import NodeFacts
     from sandbox.runner.run import Run
 
 TRANSLATOR_FILES = ("translation*.py", "warehouse_*.py")
@@ -28,7 +27,7 @@ def compute_identities(run: Run, dialect: str) -> dict[str, str]:
     record = read_build_record(run)
     if record is None:
         return {}
-    facts, translator = _read_facts(run), _compute_translator_digest()
+    facts, translator = read_node_facts(run), _compute_translator_digest()
     return {
         output: hash_json([dialect, translator, facts[key].parts["code"], facts[key].parts.get("project")])
         for key, output in record.outputs.items()
@@ -41,7 +40,7 @@ def list_affected_outputs(baseline: Run, candidate: Run, differing: Collection[s
     record = read_build_record(baseline)
     if record is None:
         return []
-    before, after = _read_facts(baseline), _read_facts(candidate)
+    before, after = read_node_facts(baseline), read_node_facts(candidate)
     changed = {key for key, reason in find_nodes_to_build(before, after).items() if reason.kind == "changed"}
     changed |= before.keys() - after.keys()
     affected = _add_readers(changed, before, after)
@@ -60,14 +59,6 @@ def _add_readers(changed: set[str], *sides: Mapping[str, NodeFacts]) -> set[str]
         found |= new
         queue += new
     return found
-
-
-def _read_facts(run: Run) -> dict[str, NodeFacts]:
-    try:
-        return {key: NodeFacts.from_dict(entry) for key, entry in read_document(run, "nodes.json").items()}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        message = f"{run.output_folder / '_dbt' / 'nodes.json'} is not as dbt's runs leave it"
-        raise StoreError(message, hint=FRESH_HINT) from error
 
 
 def _compute_translator_digest() -> str:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sandbox.compare.data_tests.queries import classify_test_outcome
+from sandbox.dbt.programs.node_facts import NodeFacts
 from sandbox.errors import StoreError
 from sandbox.manifest.diff import DataTestResult, DbtBuild
 from sandbox.manifest.json_reader import parse_json, read_document_text
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from sandbox.manifest.diff import DataTestOutcome
@@ -44,7 +46,8 @@ class BuildRecord(DbtRecord):
     """``built.json``: names by kind, and for each built node the reason; see `DbtBuild`.
 
     ``outputs``, ``places`` and ``failed`` are by dbt's unique id: the name of a node's output, its schema and identifier,
-    and why it has no output.
+    and why it has no output. ``clock_readers`` are the ids of nodes whose rows may depend on the time; None
+    if that is not known.
     """
 
     changed: list[str] | None
@@ -59,6 +62,7 @@ class BuildRecord(DbtRecord):
     places: dict[str, list[str]]
     failed: dict[str, FailureRecord] = Field(default_factory=dict)
     incremental: list[str] = Field(default_factory=list)
+    clock_readers: list[str] | None = None
 
 
 class TestRecord(DbtRecord):
@@ -86,6 +90,39 @@ def read_build_record(run: Run) -> BuildRecord | None:
         StoreError: It is no record of a build.
     """
     return None if _find_document(run, "built.json") is None else _read_build_record(run)
+
+
+def are_independent_of_time(run: Run, outputs: Collection[str]) -> bool:
+    """Return whether outputs of a dbt run are known to be the same whenever it runs: no model that they rest on reads the time."""
+    record = read_build_record(run)
+    if record is None or record.clock_readers is None:
+        return False
+    facts = read_node_facts(run)
+    queue = [key for key, name in record.outputs.items() if name in outputs]
+    if {record.outputs[key] for key in queue} != set(outputs):
+        return False
+    seen = set(queue)
+    while queue:
+        key = queue.pop()
+        if key not in facts:
+            return False
+        new = {*facts[key].reads, *facts[key].linked} - seen
+        seen |= new
+        queue += new
+    return seen.isdisjoint(record.clock_readers)
+
+
+def read_node_facts(run: Run) -> dict[str, NodeFacts]:
+    """Read ``nodes.json``, by dbt's unique id.
+
+    Raises:
+        StoreError: It is missing, or holds no facts of nodes.
+    """
+    try:
+        return {key: NodeFacts.from_dict(entry) for key, entry in read_document(run, "nodes.json").items()}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        message = f"{run.output_folder / '_dbt' / 'nodes.json'} is not as dbt's runs leave it"
+        raise StoreError(message, hint=FRESH_HINT) from error
 
 
 def check_state(run: Run) -> None:

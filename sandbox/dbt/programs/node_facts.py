@@ -49,6 +49,15 @@ PATH_LITERAL = re.compile(
 WORD = re.compile(r"\w+")
 COMPUTED_MACRO = re.compile(r"(.*__)?(get_incremental_\w+_sql|snapshot_\w+_strategy)")
 """Macros that materializations call by a computed name."""
+CLOCK_WORDS = frozenset(
+    {
+        "age", "ago", "clock_timestamp", "current_date", "current_localtime", "current_localtimestamp", "current_time",
+        "current_timestamp", "get_current_time", "get_current_timestamp", "getdate", "localtime", "localtimestamp", "now",
+        "statement_timestamp", "sysdate", "timeofday", "today", "tomorrow", "transaction_timestamp", "txid_current",
+        "uuidv7", "yesterday",
+    }
+)  # fmt: skip
+"""Words of DuckDB's SQL that may stand for the time of the query."""
 VARIABLE = re.compile(r"\b(?:env_)?var\b")
 NAMED_VARIABLE = re.compile(r"\b(?:env_)?var(?:\.has_var)?\(\s*(['\"])(\w+)\1\s*[,)]")
 
@@ -173,6 +182,20 @@ def build_facts(project: ProjectDescription) -> dict[str, NodeFacts]:
     return _FactsBuilder(project).build()
 
 
+def list_clock_readers(project: ProjectDescription) -> list[str]:
+    """Return the ids of models and snapshots whose rows may depend on the time at which they are built.
+
+    Code that is no query, and whatever cannot be proven to follow from its code, may.
+    """
+    builder = _FactsBuilder(project)
+    facts = builder.build()
+    return sorted(
+        key
+        for key, node in project.nodes.items()
+        if node.kind in {"model", "snapshot"} and builder.may_read_clock(node, facts[key])
+    )
+
+
 class _FactsBuilder:
     """Builds the facts of one project, with indexes of its macros and relations."""
 
@@ -192,6 +215,22 @@ class _FactsBuilder:
     def build(self) -> dict[str, NodeFacts]:
         """Return the facts by id."""
         return {key: self._build_node(key, node) for key, node in self.project.nodes.items()}
+
+    def may_read_clock(self, node: NodeDescription, facts: NodeFacts) -> bool:
+        """Return whether a node's rows may depend on the time."""
+        macros = [self.project.macros[key] for key in node.called if key in self.project.macros]
+        names = node.template_names.union(*(one.names for one in macros if one.package not in INTERNAL_PACKAGES))
+        if facts.problem or "modules" in names or self.project.adapter != "duckdb" or self.project.hooks:
+            return True
+        if node.materialized == "ephemeral":  # its code is part of its readers' code
+            return False
+        code = node.parts.get("code")
+        return (
+            not isinstance(code, str)
+            or "def model" in code
+            or bool(node.hooks or self._find_building_macros(node.materialized))
+            or not CLOCK_WORDS.isdisjoint(word.lower() for word in WORD.findall(code))
+        )
 
     def _build_node(self, key: str, node: NodeDescription) -> NodeFacts:
         if node.kind == "source" or node.materialized == "ephemeral":

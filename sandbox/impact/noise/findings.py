@@ -14,6 +14,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from sandbox.compare import OutputRules
+from sandbox.dbt.tests import are_independent_of_time
 from sandbox.errors import PipelineError, PipelineMemoryError, PipelineTimeoutError
 from sandbox.formatting import format_count
 from sandbox.impact.artifacts import find_unsettled_artifacts, mark_nondeterministic_artifacts
@@ -37,11 +38,17 @@ if TYPE_CHECKING:
 
 
 def run_baseline_again(
-    baseline: RunnableSide, runs: tuple[Run, Run], *, fresh: bool, progress: Progress
+    baseline: RunnableSide,
+    runs: tuple[Run, Run],
+    doubtful: Collection[str],
+    *,
+    fresh: bool,
+    progress: Progress,
 ) -> tuple[Run | None, str | None]:
     """Run the baseline again, or reuse such a run if it is younger than both sides' runs.
 
-    An older one could not show effects of the clock: all three runs have to span the time between the sides.
+    An older one could not show effects of the clock: all three runs have to span the time between the sides, unless the
+    doubtful outputs are models of dbt that cannot read the time.
 
     Returns:
         The run; None with the reason if the baseline fails under the variation.
@@ -49,7 +56,8 @@ def run_baseline_again(
     variation = choose_variation(baseline.request.limits)
     try:
         repetition = baseline.run(fresh=fresh, progress=progress, variation=variation)
-        if repetition.cached and repetition.record.started < max(run.record.started for run in runs):
+        is_older = repetition.record.started < max(run.record.started for run in runs)
+        if repetition.cached and is_older and not (doubtful and are_independent_of_time(runs[0], doubtful)):
             repetition = baseline.run(fresh=True, progress=progress, variation=variation)
     except (PipelineError, PipelineTimeoutError, PipelineMemoryError) as error:
         return None, (
@@ -75,9 +83,11 @@ def account_for_noise(
     doubtful = {
         name for name, output in findings.outputs.items() if output.status == "compared" and output.rows.different
     }
-    if first is None or not (doubtful or find_unsettled_artifacts(findings.artifacts)):
+    unsettled = find_unsettled_artifacts(findings.artifacts)
+    if first is None or not (doubtful or unsettled):
         return findings
-    again, problem = run_baseline_again(baseline, (first, second), fresh=fresh, progress=progress)
+    timed = () if unsettled else doubtful
+    again, problem = run_baseline_again(baseline, (first, second), timed, fresh=fresh, progress=progress)
     if again is None:
         return dataclasses.replace(findings, warnings=[*findings.warnings, str(problem)])
     with progress.step("measuring noise"):

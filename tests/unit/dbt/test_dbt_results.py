@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from sandbox.dbt.tests import compare_data_tests, read_build
+from sandbox.dbt.tests import are_independent_of_time, compare_data_tests, read_build
 from sandbox.errors import StoreError
 
 if TYPE_CHECKING:
@@ -74,3 +74,17 @@ def test_an_incomplete_test_is_an_error(tmp_path: Path, test: Any) -> None:
     for sides in ((good, bad), (bad, good)):
         with pytest.raises(StoreError, match=r"tests\.json is not as dbt's runs leave it"):
             compare_data_tests(*sides)
+
+
+def test_only_outputs_that_rest_on_no_clock_are_independent_of_the_time(tmp_path: Path) -> None:
+    facts = {
+        key: {"name": key, "parts": {}, "reads": reads, "linked": [], "problem": None}
+        for key, reads in {"source": [], "a": ["source"], "b": ["a"], "c": ["source", "now"], "now": []}.items()
+    }
+    built = {**BUILD, "outputs": {key: key for key in ("a", "b", "c", "now")}}
+    run = build_run(tmp_path / "one", built={**built, "clock_readers": ["now"]}, nodes=facts)
+    independent = {name for name in ("a", "b", "c", "now", "other") if are_independent_of_time(run, [name])}
+    assert independent == {"a", "b"}
+    assert not are_independent_of_time(run, ["a", "c"])
+    older = build_run(tmp_path / "older", built=built, nodes=facts)  # of a version that did not ask
+    assert not are_independent_of_time(older, ["a"])

@@ -5,14 +5,17 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import duckdb
 import pytest
 
 from sandbox.dbt.programs.node_facts import (
+    CLOCK_WORDS,
     MacroDescription,
     NodeDescription,
     NodeFacts,
     ProjectDescription,
     build_facts,
+    list_clock_readers,
 )
 from sandbox.dbt.programs.node_reuse import find_nodes_to_build, sort_by_lineage
 
@@ -151,3 +154,22 @@ def test_lineage_has_changed_nodes_first_then_what_follows_then_the_rest() -> No
     before = build(*nodes, *others)
     after = build(nodes[0], describe_model("b", parents=("a",), parts={"code": 2}), nodes[2], *others)
     assert sort_by_lineage(after, find_nodes_to_build(before, after)) == ["b", "y", "c", "a", "x"]
+
+
+def test_models_that_may_read_the_time_are_known() -> None:
+    query = "select distinct function_name from duckdb_functions() where stability <> 'CONSISTENT' and function_type = 'scalar'"
+    found = {name for (name,) in duckdb.connect().execute(query).fetchall()}
+    assert {name for name in found if "now" in name or name.startswith(("current_local", "get_current"))} <= CLOCK_WORDS
+    given: dict[str, dict[str, Any]] = {
+        "plain": {"parts": {"code": "select id, amount from s"}},
+        "clock": {"parts": {"code": "select NOW() as t"}},
+        "name": {"parts": {"code": "select current_date"}},
+        "python": {"parts": {"code": "def model(dbt, session): return 1"}},
+        "hooked": {"hooks": ("delete from t",)},
+        "template": {"template_names": frozenset({"modules"})},
+        "unknown": {"problem": "it calls f()"},
+    }
+    nodes = {name: describe_model(name, **fields) for name, fields in given.items()}
+    project = ProjectDescription(nodes=nodes, macros={}, adapter="duckdb")
+    assert list_clock_readers(project) == sorted(nodes.keys() - {"plain"})
+    assert list_clock_readers(dataclasses.replace(project, hooks=("create schema x",))) == sorted(nodes)
