@@ -77,7 +77,7 @@ def test_an_incomplete_test_is_an_error(tmp_path: Path, test: Any) -> None:
 
 
 def test_only_outputs_that_rest_on_no_clock_are_independent_of_the_time(tmp_path: Path) -> None:
-    facts = {
+    facts: dict[str, Any] = {
         key: {"name": key, "parts": {}, "reads": reads, "linked": [], "problem": None}
         for key, reads in {"source": [], "a": ["source"], "b": ["a"], "c": ["source", "now"], "now": []}.items()
     }
