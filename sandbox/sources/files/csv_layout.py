@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sandbox.engine.duckdb.decoded_files import (
     DECODED_COMPRESSIONS,
     Decoding,
+    decode_blocks,
     find_marked_encoding,
     open_decompressed,
 )
@@ -194,13 +195,13 @@ def has_mixed_line_ends(file: SourceFile) -> bool:
     both = lone = 0
     held = b""
     try:
-        for block in _read_blocks(file):
+        for block in _read_text_blocks(file):
             seen = held + block
             pairs = seen.count(b"\r\n")
             both += pairs
             lone += block.count(b"\n") - pairs
             held = b"\r" if block.endswith(b"\r") else b""
-    except (OSError, EOFError):
+    except (UnicodeDecodeError, OSError, EOFError):
         return False
     return both > 0 and lone > 0
 
@@ -208,16 +209,35 @@ def has_mixed_line_ends(file: SourceFile) -> bool:
 def find_odd_line_end(file: SourceFile) -> tuple[int, str] | None:
     """Return the first line that ends otherwise than the one before it, and what is odd about it; None without one."""
     usual: bytes | None = None
-    with file.open_decompressed() as stream:
-        for number, line in enumerate(stream, start=1):
-            end = b"\r\n" if line.endswith(b"\r\n") else b"\n" if line.endswith(b"\n") else b""
-            if b"\r" in line[: len(line) - len(end)]:
-                return number, "has a carriage return (CR) that ends no line"
-            if usual is not None and end and end != usual:
-                names = {b"\r\n": "CRLF", b"\n": "LF"}
-                return number, f"ends in {names[end]}, the others in {names[usual]}"
-            usual = end or usual
+    for number, line in enumerate(_read_text_lines(file), start=1):
+        end = b"\r\n" if line.endswith(b"\r\n") else b"\n" if line.endswith(b"\n") else b""
+        if b"\r" in line[: len(line) - len(end)]:
+            return number, "has a carriage return (CR) that ends no line"
+        if usual is not None and end and end != usual:
+            names = {b"\r\n": "CRLF", b"\n": "LF"}
+            return number, f"ends in {names[end]}, the others in {names[usual]}"
+        usual = end or usual
     return None
+
+
+def _read_text_lines(file: SourceFile) -> Iterator[bytes]:
+    """Yield the lines of a file in UTF-8, with their ends."""
+    held = b""
+    for block in _read_text_blocks(file):
+        *lines, held = (held + block).split(b"\n")
+        for line in lines:
+            yield line + b"\n"
+    if held:
+        yield held
+
+
+def _read_text_blocks(file: SourceFile) -> Iterator[bytes]:
+    """Yield the text of a file in UTF-8, with its line ends as they are."""
+    with file.open_decompressed() as stream:
+        marked = find_marked_encoding(stream.read(HEAD_BYTES))
+    plain = Decoding(compression=file.compression, encoding=marked or file.decoding.encoding)
+    with file.open() as stream:
+        yield from decode_blocks(stream, plain)
 
 
 def _read_blocks(file: SourceFile) -> Iterator[bytes]:

@@ -84,10 +84,11 @@ def test_a_compressed_file_that_is_cut_off_is_named(tmp_path: Path, packed: str,
     assert str(path) in raised.value.message
 
 
-def test_mixed_line_ends_are_line_ends_and_those_within_quotes_stay(tmp_path: Path) -> None:
-    (tmp_path / "t.csv").write_bytes(b'id,note\r\n1,a\n2,"b\r\nc"\r\n3,"d\ne"\n')
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
+def test_mixed_line_ends_are_line_ends_and_those_within_quotes_stay(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "t.csv").write_bytes('id,note\r\n1,a\n2,"b\r\nc"\r\n3,"d\ne"\n'.encode(encoding))
     assert read_table(tmp_path)[1] == [(1, "a"), (2, "b\r\nc"), (3, "d\ne")]
-    (tmp_path / "t.csv").write_bytes(b"id,note\n1,a\n2,b\rc\n")
+    (tmp_path / "t.csv").write_bytes("id,note\n1,a\n2,b\rc\n".encode(encoding))
     with pytest.raises(SourceError, match=r"line 3 has a carriage return \(CR\) that ends no line"):
         read_table(tmp_path)
 
