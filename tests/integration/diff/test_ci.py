@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 import threading
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from tests.projects import Shop
 
 BIN = Path(sys.executable).parent
+ROOT = Path(__file__).parents[3]
 PINNED = f"sandbox @ git+https://git.example/sandbox@{'a' * 40}"
 SCHEMAS = {"github": "vendor.github-workflows", "gitlab": "vendor.gitlab-ci"}
 MARKER = "<!-- sandbox diff -->"
@@ -283,3 +286,58 @@ def test_init_writes_the_job_and_overwrites_nothing_unasked(shop: Shop) -> None:
     assert beside.status == 0
     assert "add to .gitlab-ci.yml" in beside.stdout
     assert (shop.root / ".gitlab-ci.yml").read_text() == "stages: [test]\n"
+
+
+def test_action_keeps_to_the_schema_and_does_what_the_job_does(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [BIN / "check-jsonschema", "--builtin-schema", "vendor.github-actions", ROOT / "action.yml"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    steps = YAML(typ="safe").load((ROOT / "action.yml").read_text("utf-8"))["runs"]["steps"]
+    text = render_job("github", PurePosixPath(), store=False, requirement=PINNED)
+    scripts, job_scripts = (
+        {step["name"]: step["run"] for step in listed if "run" in step}
+        for listed in (steps, job("github", text)["steps"])
+    )
+    assert {name: scripts[name] for name in ("Compare", "Verdict")} == {
+        name: job_scripts[name] for name in ("Compare", "Verdict")
+    }
+    assert 'pip install "$GITHUB_ACTION_PATH"' in scripts["Install sandbox"]
+    assert (ROOT / "templates" / "ci" / "github_comment.py").is_file()
+    for step in steps:
+        assert "uses" not in step or re.fullmatch(r"[a-z-]+/[a-z-]+@[0-9a-f]{40}", step["uses"])
+    for number, script in enumerate(scripts.values()):
+        assert "${{" not in script, "an expression in a script is run as code"
+        (tmp_path / f"{number}.sh").write_text(script)
+    files = sorted(tmp_path.glob("*.sh"))
+    checked = subprocess.run(
+        [BIN / "shellcheck", "--shell", "bash", *files], capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_push_outside_the_gate_is_refused_by_the_hook(shop: Shop, tmp_path: Path) -> None:
+    """Takes long: a diff in a project that has no sample yet."""
+    manifest = ROOT / ".pre-commit-hooks.yaml"
+    subprocess.run([BIN / "pre-commit", "validate-manifest", manifest], check=True, capture_output=True)
+    (hook,) = YAML(typ="safe").load(manifest.read_text("utf-8"))
+    # pre-commit would install this repository from an index; here the command is there already.
+    command = f"{shlex.quote(sys.executable)} -m {hook['entry']}"
+    hooks = [{**hook, "entry": command, "language": "system"}]
+    (shop.root / ".pre-commit-config.yaml").write_text(json.dumps({"repos": [{"repo": "local", "hooks": hooks}]}))
+    remote = tmp_path / "remote"
+    subprocess.run(["git", "init", "-q", "--bare", "-b", "main", remote], check=True)
+    environment = {**shop.environment, "PRE_COMMIT_HOME": str(tmp_path / "pre-commit")}
+    install = [str(BIN / "pre-commit"), "install", "--hook-type", "pre-push"]
+    subprocess.run(install, cwd=shop.root, env=environment, check=True, capture_output=True)
+    shop.git("remote", "add", "origin", str(remote))
+    shop.git("checkout", "-q", "-b", "feature")
+    shop.edit("pipeline.py", "count(order_id)", "count(*)")
+    shop.git("add", "-A")
+    shop.git("commit", "-q", "-m", "feature")
+    push = ["git", "push", "origin", "feature"]
+    refused = subprocess.run(push, cwd=shop.root, env=environment, capture_output=True, text=True, check=False)
+    assert refused.returncode == 1, refused.stdout + refused.stderr
+    assert "outside the gate" in refused.stdout + refused.stderr
+    assert shop.git("ls-remote", "origin") == ""
