@@ -9,7 +9,7 @@ import click
 from sandbox.cli.options import Call, add_common_options, name_option
 
 if TYPE_CHECKING:
-    from sandbox.commands.export import ExportFormat
+    from sandbox.commands.export.export import ExportFormat
 
 
 @click.command()
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 def export(call: Call, *, form: ExportFormat, overwrite: bool, name: str) -> None:
     """Write compose.yaml, or .devcontainer/devcontainer.json, for the stack of a run.
 
-    Image, sample, limits and walls are those of a run; the code is the working tree as it lies there.
+    Image, sample, limits and isolation are those of a run. The code is the working tree, without what git ignores. Services
+    come along: Postgres with the sample in it, and the notebook.
     """
-    from sandbox.commands.export import export as run_command  # noqa: PLC0415 - heavy, and --help does not need it
+    from sandbox.commands.export.export import export as run_command  # noqa: PLC0415 - heavy, and --help does not need it
 
     result = run_command(call.load_project(), form, name=name, overwrite=overwrite, progress=call.progress)
     if call.as_json:

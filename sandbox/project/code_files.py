@@ -23,7 +23,7 @@ GIT_FOLDER = ".git"
 
 def open_code_repository(project: Project) -> Repository:
     """Open the git repository of a project, excluding the source and sandbox's own folders."""
-    excluded = [*_list_data_paths(project), project.file]
+    excluded = [*list_data_paths(project), project.file]
     return Repository(project.root, excluded_paths=excluded, code_root=project.settings.pipeline.root)
 
 
@@ -36,7 +36,7 @@ def build_file_reader(project: Project, folder: Path) -> Callable[[str], bytes]:
 
     @functools.cache
     def list_no_code() -> list[Path]:
-        return [*_list_data_paths(project), project.state_folder.resolve()]
+        return [*list_data_paths(project), project.state_folder.resolve()]
 
     def read_file(path: str) -> bytes:
         target = (folder / path).resolve()
@@ -75,7 +75,7 @@ def build_code_reader(project: Project, code: CodeCheckout) -> Callable[[str], b
     return read_code_file
 
 
-def _list_data_paths(project: Project) -> list[Path]:
+def list_data_paths(project: Project) -> list[Path]:
     """List the resolved folders and files of the source, the store and ``$SANDBOX_HOME``.
 
     They include the source in production's ``sandbox.toml``: a change could name another source, turning the former one

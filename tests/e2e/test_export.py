@@ -13,7 +13,7 @@ import pytest
 from tests.requirements import skip_or_fail
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.projects import Shop
 
@@ -72,10 +72,44 @@ def called(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return done
 
 
+QUERY = """
+import re, socket, struct
+server = socket.socket(socket.AF_UNIX)
+server.connect("/run/sandbox/postgres/.s.PGSQL.5432")
+login = struct.pack("!i", 196608) + b"user\\0sandbox\\0database\\0sample\\0\\0"
+query = b"select 'rows=' || count(*) from customers\\0"
+server.sendall(struct.pack("!i", len(login) + 4) + login + b"Q" + struct.pack("!i", len(query) + 4) + query)
+answer = b""
+while b"rows=" not in answer and (chunk := server.recv(65536)):
+    answer += chunk
+print(re.search(rb"rows=[0-9]+", answer)[0].decode())
+"""
+"""Asks Postgres by its protocol, through the socket that the pipeline sees: the stack's Python has no driver."""
+
+
+@pytest.fixture
+def database_shop(shop: Shop, engine: str) -> Iterator[Shop]:
+    """Give a project with a Postgres, with files that git ignores; nothing of it is left in the engine afterwards."""
+    shop.edit("sandbox.toml", "[stack.limits]", '[stack]\nservices = ["postgres"]\n[stack.limits]')
+    shop.edit(".gitignore", "warehouse/\n", "warehouse/\n.env\n")
+    (shop.root / ".env").write_text("TOKEN=of-a-person\n", "utf-8")
+    yield shop
+    assert shop.run("rm", "--yes", env=DOCKER).status == 0
+    for kind in (["ps", "--all", "--quiet"], ["volume", "ls", "--quiet"]):
+        command = ["docker", *kind, "--filter", f"label=dev.sandbox.path={shop.root}"]
+        assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == ""
+    assert [path for path in (shop.root / ".sandbox").rglob("*") if path.suffix in {".dump", ".parquet"}] == []
+
+
+def count_sampled_customers(shop: Shop) -> str:
+    return f"rows={shop.run('sample', '--json').json['tables']['customers']['rows']}"
+
+
 @pytest.mark.slow
 @pytest.mark.docker
-def test_docker_compose_runs_what_a_run_does(shop: Shop, engine: str, opener: Callable[[str], str]) -> None:
-    compose = opener("docker-compose")
+def test_docker_compose_runs_what_a_run_does(database_shop: Shop, opener: Callable[[str], str]) -> None:
+    """Takes long: a run, an export, and a Postgres that loads the sample."""
+    shop, compose = database_shop, opener("docker-compose")
     ran = shop.run("run", "--json", env=DOCKER)
     assert shop.run("export", "compose", env=DOCKER).status == 0
     called(compose, "config", "--quiet", cwd=shop.root)
@@ -89,6 +123,25 @@ def test_docker_compose_runs_what_a_run_does(shop: Shop, engine: str, opener: Ca
     assert said.stderr.count("Read-only file system") == 3
     assert said.stdout.split()[0] == "1"  # no route
     assert said.stdout.split()[1] != "0"
+    hidden = "cat .env && ls warehouse && ls .sandbox 2>/dev/null || true"
+    seen = called(compose, "run", "--rm", "-T", "pipeline", "/bin/sh", "-c", hidden, cwd=shop.root).stdout
+    assert seen == ""
+    asked = called(compose, "run", "--rm", "-T", "pipeline", "python", "-c", QUERY, cwd=shop.root)
+    assert asked.stdout.strip() == count_sampled_customers(shop)
+
+
+@pytest.mark.slow
+@pytest.mark.docker
+def test_the_devcontainer_tool_opens_a_stack_with_services(database_shop: Shop, opener: Callable[[str], str]) -> None:
+    """Takes long: an export, and a Postgres that loads the sample."""
+    shop, devcontainer = database_shop, opener("node_modules/.bin/devcontainer")
+    assert shop.run("export", "devcontainer", env=DOCKER).status == 0
+    compose = opener("docker-compose")
+    up = called(devcontainer, "up", "--workspace-folder", ".", "--docker-compose-path", compose, cwd=shop.root)
+    assert json.loads(up.stdout.splitlines()[-1])["outcome"] == "success"
+    inside = [devcontainer, "exec", "--workspace-folder", ".", "--docker-compose-path", compose]
+    asked = called(*inside, "python", "-c", QUERY, cwd=shop.root)
+    assert asked.stdout.strip() == count_sampled_customers(shop)
 
 
 @pytest.mark.slow

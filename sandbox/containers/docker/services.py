@@ -24,6 +24,7 @@ LOOPBACK_ADDRESS = "127.0.0.1"
 NOT_FOUND_STATUS, CONFLICT_STATUS = 404, 409
 VOLUME_REMOVAL_SECONDS = 20.0
 PAUSE_SECONDS = 0.1
+MAX_ERROR_BYTES = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,6 +181,27 @@ def read_log(client: Client, container: str, *, follow: bool, take: Callable[[by
             return
         for chunk in client.api.logs(container, stdout=True, stderr=True, stream=True, follow=True):
             take(chunk)
+
+
+def execute_command(client: Client, container: str, command: list[str], take: Callable[[bytes], object]) -> None:
+    """Run a command in a running service and pass its standard output to a function.
+
+    Raises:
+        ContainerEngineError: It cannot be run, or fails.
+    """
+    errors = b""
+    with translate_errors(f"run {command[0]} in the service"):
+        started = client.api.exec_create(container, command)["Id"]
+        for output, error in client.api.exec_start(started, stream=True, demux=True):
+            if output:
+                take(output)
+            errors = (errors + (error or b""))[-MAX_ERROR_BYTES:]
+        status = client.api.exec_inspect(started)["ExitCode"]
+    if status:
+        raise ContainerEngineError(
+            f"a command in the service ended with status {status}: {errors.decode('utf-8', 'replace').strip()}",
+            hint="sandbox rm, then sandbox create",
+        )
 
 
 def build_service_body(service: ServiceSpec) -> dict[str, Any]:

@@ -76,6 +76,19 @@ def start_postgres(
     return postgres.start_postgres(request, progress=progress)
 
 
+def dump_sample(project: Project, sample: Sample, file: Path, *, name: str, frozen: bool, progress: Progress) -> str:
+    """Write a dump of the loaded sample, as of ``pg_dump --format=custom``, and return the name of the server's image.
+
+    Raises:
+        ContainerEngineError: The service cannot be started, or ends.
+        StoreError: The file cannot be written.
+    """
+    service = start_postgres(project, sample, name=name, belongs_to_sandbox=True, frozen=frozen, progress=progress)
+    with progress.step("writing the sample for Postgres"):
+        postgres.dump_database(f"{build_object_name(project, name)}-{POSTGRES_SERVICE}", service.template, file)
+    return build_postgres_image(project, frozen=frozen, progress=progress).reference
+
+
 @dataclass(frozen=True, kw_only=True)
 class PostgresRunDatabase:
     """A run's database (see `sandbox.runner.pipeline_database.PipelineDatabase`).

@@ -13,7 +13,7 @@ from sandbox.engine.postgres_service import sample_loader, server
 from sandbox.manifest.canonical_json import hash_json
 from sandbox.model import POSTGRES_SERVICE
 from sandbox.provisioner.services import services
-from sandbox.store.folder import lock_path, make_staging_folder, write_file
+from sandbox.store.folder import lock_path, make_staging_folder, translate_os_errors, write_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,6 +115,21 @@ def start_postgres(request: PostgresRequest, *, progress: Progress) -> PostgresS
         network=network,
         password_file=request.password_file,
     )
+
+
+def dump_database(container: str, database: str, file: Path) -> None:
+    """Write a dump of a running service's database, in the format of ``pg_restore``.
+
+    Raises:
+        ContainerEngineError: The service ended, or refused.
+        StoreError: The file cannot be written.
+    """
+    command = (
+        f"PGPASSWORD=$(cat {services.PASSWORD_PATH}) exec pg_dump -h {server.SOCKET_FOLDER} -U {server.ADMIN_USER} "
+        '--format=custom --no-owner --no-privileges "$1"'
+    )
+    with contextlib.closing(open_client()) as client, translate_os_errors(file), file.open("wb") as written:
+        docker_services.execute_command(client, container, ["/bin/sh", "-c", command, "sh", database], written.write)
 
 
 def _build_service(request: PostgresRequest, password: str) -> docker_services.ServiceSpec:
