@@ -1,10 +1,11 @@
-"""Show progress on stderr: a bar on a terminal, one line per step elsewhere."""
+"""Show progress on stderr: a bar on a terminal; elsewhere a line for each step, and another every few seconds."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
@@ -20,14 +21,18 @@ if TYPE_CHECKING:
     from rich.progress_bar import ProgressBar
 
 _MIN_SECONDS = 1.0  # seconds; shorter steps print no line
+LINE_SECONDS = 8.0  # between two lines off a terminal, where silence of 10 s looks like a hang
 
 
 class RichProgress:
     """`sandbox.model.Progress` on a console; steps may be nested and may be advanced from other threads."""
 
-    def __init__(self, console: Console, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, console: Console, *, clock: Callable[[], float] = time.monotonic, line_seconds: float = LINE_SECONDS
+    ) -> None:
         self._console = console
         self._clock = clock
+        self._lines = _StepLines(self.print_message, clock, line_seconds)
         self._lock = threading.Lock()
         self._task_count = 0
         self._bars: Progress | None = None
@@ -37,7 +42,8 @@ class RichProgress:
         """Show a step (see `sandbox.model.Progress.step`)."""
         if not self._console.is_terminal:
             self.print_message(name)
-            yield lambda _: None
+            with self._lines.show_step(name, total, unit) as advance:
+                yield advance
             return
         started = self._clock()
         bars = self._start_task()
@@ -87,6 +93,67 @@ class RichProgress:
             if self._task_count == 0:
                 bars.stop()
                 self._bars = None
+
+
+@dataclass
+class _RunningStep:
+    """A step off a terminal."""
+
+    name: str
+    total: float | None
+    unit: str
+    started: float
+    done: float = 0.0
+
+    def describe(self, now: float) -> str:
+        """Return a line with the amount done so far, or how long it takes already."""
+        elapsed = format_duration(now - self.started)
+        if self.total is None:
+            return f"{self.name}: {elapsed} so far"
+        unit = "" if self.unit == "bytes" else f" {self.unit}"
+        done, total = _format_amount(self.done, self.unit), _format_amount(self.total, self.unit)
+        return f"{self.name}: {done} of {total}{unit}, {elapsed} so far"
+
+
+class _StepLines:
+    """Prints a line about the innermost running step at regular intervals, from a thread that lives while steps run."""
+
+    def __init__(self, print_line: Callable[[str], None], clock: Callable[[], float], seconds: float) -> None:
+        self._print_line = print_line
+        self._clock = clock
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._running: list[_RunningStep] = []
+        self._ended: threading.Event | None = None
+
+    @contextlib.contextmanager
+    def show_step(self, name: str, total: float | None, unit: str) -> Iterator[Callable[[float], None]]:
+        """Print lines about a step during the block, and yield the function that advances it."""
+        step = _RunningStep(name=name, total=total, unit=unit, started=self._clock())
+
+        def advance(amount: float) -> None:
+            with self._lock:
+                step.done += amount
+
+        with self._lock:
+            self._running.append(step)
+            if self._ended is None:
+                self._ended = threading.Event()
+                threading.Thread(target=self._print_lines, args=(self._ended,), daemon=True).start()
+        try:
+            yield advance
+        finally:
+            with self._lock:
+                self._running.remove(step)
+                if not self._running and self._ended is not None:
+                    self._ended.set()
+                    self._ended = None
+
+    def _print_lines(self, ended: threading.Event) -> None:
+        while not ended.wait(self._seconds):
+            with self._lock:  # so that no line follows the end of its step
+                if not ended.is_set():
+                    self._print_line(self._running[-1].describe(self._clock()))
 
 
 class _StepBarColumn(ProgressColumn):

@@ -28,6 +28,23 @@ def test_off_a_terminal_a_step_is_one_plain_line() -> None:
     assert target.getvalue() == "drawing [orders]\ninside\na ⟨U+001B⟩[31mword⟨U+202E⟩\n"
 
 
+def test_off_a_terminal_a_long_step_prints_a_line_again_and_again() -> None:
+    to, target = console(terminal=False)
+    seconds = [0.0]
+    progress = RichProgress(to, clock=lambda: seconds[0], line_seconds=0.01)
+    with progress.step("downloading", total=2e9, unit="bytes") as advance:
+        advance(5e8)
+        seconds[0] = 20.0
+        wait_until(lambda: target.getvalue().count("downloading: 500.0 MB of 2.0 GB, 20.0 s so far\n") >= 2)
+        with progress.step("building"):
+            seconds[0] = 98.0
+            wait_until(lambda: "building: " in target.getvalue())
+    ended = target.getvalue()
+    with progress.step("another"):
+        wait_until(lambda: "another: " in target.getvalue())
+    assert "downloading" not in target.getvalue().removeprefix(ended)
+
+
 def test_on_a_terminal_nested_steps_show_how_far_they_are() -> None:
     to, target = console(terminal=True)
     seconds = [0.0]
