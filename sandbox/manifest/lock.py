@@ -13,7 +13,7 @@ class LockInputs(DocumentPart):
     """The inputs of a resolution. A lock applies to a request if these are equal.
 
     ``requirements`` names the project's file; ``libraries`` are its requirements, normalised and sorted; ``hashes`` is
-    a digest of the hashes in it, if any. ``pins`` is the SHA-256 of the image's own ``requirements.in`` and
+    a digest of the hashes in it, ``constraints`` the limits of the files that it names with ``-c``, each if any. ``pins`` is the SHA-256 of the image's own ``requirements.in`` and
     ``requirements.lock``.
     """
 
@@ -22,6 +22,7 @@ class LockInputs(DocumentPart):
     requirements: str | None
     libraries: list[str]
     hashes: str | None = None
+    constraints: list[str] | None = Field(default=None, exclude_if=lambda value: value is None)
     pins: str
 
 

@@ -6,6 +6,8 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sandbox.project.code_files import build_file_reader
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -16,9 +18,15 @@ if TYPE_CHECKING:
 
 
 def plan(project: Project, *, progress: Progress) -> SamplePlan:
-    """Plan a sample without extracting rows."""
+    """Plan a sample without extracting rows, after checking the stack that it is drawn for.
+
+    Raises:
+        ConfigError: The stack's settings or a file that they name are wrong.
+    """
+    from sandbox.provisioner.lock.request import check_stack  # noqa: PLC0415 - often not needed
     from sandbox.sampler.plan.planner import plan_sample  # noqa: PLC0415 - Ibis is slow to import, and often not needed
 
+    check_stack(project.settings.stack, build_file_reader(project, project.root), origin=str(project.file))
     return plan_sample(project, progress=progress)
 
 

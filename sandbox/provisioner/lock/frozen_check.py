@@ -56,6 +56,8 @@ def _compare_inputs(then: LockInputs, now: LockInputs) -> list[str]:
     file = now.requirements or then.requirements
     differences += [f"{file} asks for {library} now" for library in now.libraries if library not in then.libraries]
     differences += [f"{file} asks for {library} no more" for library in then.libraries if library not in now.libraries]
+    if now.constraints != then.constraints:
+        differences.append(f"{file} has other constraints (-c)")
     if now.hashes != then.hashes and now.libraries == then.libraries:
         differences.append(f"{file} has other hashes for the same versions")
     if now.pins != then.pins and now.image == then.image:

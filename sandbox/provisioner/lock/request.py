@@ -29,6 +29,7 @@ class StackRequest:
         requirements: The project's requirements file.
         libraries: The file's requirements in PEP 508 form, normalised and sorted.
         pinned_libraries: Exact versions with hashes in the file, which must not be replaced.
+        constraints: Limits on versions of whatever is installed, in PEP 508 form, normalised and sorted.
         custom_image: The user's own image, with its own Python and libraries, if any.
     """
 
@@ -37,6 +38,7 @@ class StackRequest:
     requirements: str | None = None
     libraries: tuple[str, ...] = ()
     pinned_libraries: tuple[LockedLibrary, ...] = ()
+    constraints: tuple[str, ...] = ()
     custom_image: CustomImage | None = None
 
 
@@ -56,22 +58,58 @@ def build_request(stack: StackSection, read: Callable[[str], bytes]) -> StackReq
     _check_image(stack.image)
     if stack.python not in SUPPORTED_PYTHONS:
         raise ConfigError(
-            f'stack.python = "{stack.python}" is not supported yet: the image {stack.image!r} has Python {SUPPORTED_PYTHONS[0]}',
-            hint=f'write python = "{SUPPORTED_PYTHONS[0]}" in [stack]',
+            f'stack.python = "{stack.python}": the image {stack.image!r} has Python {SUPPORTED_PYTHONS[0]} and no other',
+            hint=f'write python = "{SUPPORTED_PYTHONS[0]}" in [stack], or bring an image with that Python: image = "./Dockerfile"',
         )
     if stack.requirements is None:
         return StackRequest(image=stack.image, python=stack.python)
     name = stack.requirements
     from sandbox.provisioner.lock.requirements import read_requirements  # noqa: PLC0415 - slow to import, and often there is no such file
 
-    libraries, pinned = read_requirements(name, read, python=stack.python)
+    requirements = read_requirements(name, read, python=stack.python)
     return StackRequest(
         image=stack.image,
         python=stack.python,
         requirements=name,
-        libraries=libraries,
-        pinned_libraries=pinned,
+        libraries=requirements.libraries,
+        pinned_libraries=requirements.pinned_libraries,
+        constraints=requirements.constraints,
     )
+
+
+def check_stack(stack: StackSection, read: Callable[[str], bytes], *, origin: str) -> None:
+    """Check image, Python, requirements and Dockerfile without a network, a container engine or data.
+
+    Args:
+        stack: The ``[stack]`` table.
+        read: See `build_request`.
+        origin: The name of the settings file.
+
+    Raises:
+        ConfigError: Something is wrong; the message names all of it.
+    """
+    problems = _find_problems(stack, read)
+    if len(problems) > 1:
+        lines = "".join(f"\n  {problem.message}" for problem in problems)
+        hints = dict.fromkeys(problem.hint for problem in problems if problem.hint)
+        raise ConfigError(f"[stack] in {origin} has several problems:{lines}", hint="\n".join(hints))
+    for problem in problems:
+        raise problem
+
+
+def _find_problems(stack: StackSection, read: Callable[[str], bytes]) -> list[ConfigError]:
+    """Return the problems of each key with sound values of the others, so that none hides another."""
+    python, requirements = {"python": SUPPORTED_PYTHONS[0]}, {"requirements": None}
+    changes: list[dict[str, str | None]] = [{**python, **requirements}]
+    if not is_custom_image(stack.image):
+        changes += [{"image": "python", **requirements}, {"image": "python", **python}]
+    problems = []
+    for change in changes:
+        try:
+            build_request(stack.model_copy(update=change), read)
+        except ConfigError as error:
+            problems.append(error)
+    return problems
 
 
 def _check_image(image: str) -> None:

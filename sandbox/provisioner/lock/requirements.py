@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 import tomllib
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +21,38 @@ from sandbox.provisioner.lock.uv_lock import build_toml_error
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+# Files of other tools, and the command that writes what is understood.
+EXPORT_COMMANDS = {
+    "poetry.lock": "poetry export --output requirements.txt  # of the plugin poetry-plugin-export",
+    "Pipfile": "pipenv requirements --hash > requirements.txt",
+    "Pipfile.lock": "pipenv requirements --hash > requirements.txt",
+    "pdm.lock": "pdm export --output requirements.txt",
+    "pylock.toml": "uv pip compile pylock.toml --output-file requirements.txt",
+    "setup.py": "uv pip compile setup.py --output-file requirements.txt",
+    "setup.cfg": "uv pip compile setup.cfg --output-file requirements.txt",
+}
+CONDA_FILES = frozenset({"environment.yml", "environment.yaml", "conda-lock.yml"})
+_FILE_OPTION = re.compile(r"(?P<kind>-r|--requirement|-c|--constraint)[ =]?\s*(?P<file>[^\s-]\S*)")
 PLAIN_LIBRARY = "a library by name, as in `requests>=2.32`"
 
 
-def read_requirements(
-    name: str, read: Callable[[str], bytes], *, python: str
-) -> tuple[tuple[str, ...], tuple[LockedLibrary, ...]]:
-    """Return the requirements of a file, normalised and sorted, and the ones pinned with hashes.
+@dataclass(frozen=True, kw_only=True)
+class Requirements:
+    """The requirements of a file.
+
+    Attributes:
+        libraries: In PEP 508 form, normalised and sorted.
+        pinned_libraries: Those with an exact version and hashes.
+        constraints: Limits on versions of whatever is installed, likewise.
+    """
+
+    libraries: tuple[str, ...] = ()
+    pinned_libraries: tuple[LockedLibrary, ...] = ()
+    constraints: tuple[str, ...] = ()
+
+
+def read_requirements(name: str, read: Callable[[str], bytes], *, python: str) -> Requirements:
+    """Return the requirements of a file and of those that it names with ``-r`` and ``-c``.
 
     Args:
         name: The file's path.
@@ -34,17 +62,28 @@ def read_requirements(
     Raises:
         ConfigError: It is of an unknown kind, damaged, or requires a path or URL.
     """
-    text = _read_text(name, read)
     kind = PurePosixPath(name).name
+    if kind in EXPORT_COMMANDS:
+        raise ConfigError(
+            f"stack.requirements names {name}, which is of another tool",
+            hint=f"{EXPORT_COMMANDS[kind]}\nthen name that file",
+        )
+    if kind in CONDA_FILES:
+        raise ConfigError(
+            f"stack.requirements names {name}, and packages of conda are not those of an index",
+            hint='bring an image that has them: image = "./Dockerfile"; or list the libraries in a requirements.txt',
+        )
+    text = _read_text(name, read)
+    constraints: set[str] = set()
     if kind == "uv.lock":
         project = str(PurePosixPath(name).with_name("pyproject.toml"))
         beside = _read_text(project, read)
         list(_parse_pyproject(project, beside, python=python, elsewhere=True))
-        requirements = _parse_text(name, uv_lock.export_requirements(name, text, beside))
+        requirements = _parse_text(name, uv_lock.export_requirements(name, text, beside), read, constraints)
     elif kind.endswith(".toml"):
         requirements = _parse_pyproject(name, text, python=python)
     elif kind.endswith((".txt", ".in")):
-        requirements = _parse_text(name, text)
+        requirements = _parse_text(name, text, read, constraints)
     else:
         raise ConfigError(
             f"stack.requirements names {name}, which is of an unknown kind",
@@ -52,7 +91,11 @@ def read_requirements(
         )
     entries = ((str(requirement), hashes) for requirement, hashes in requirements)
     normalized = dict(sorted(entries, key=lambda entry: entry[0].lower()))
-    return tuple(normalized), tuple(_find_pinned_libraries(normalized))
+    return Requirements(
+        libraries=tuple(normalized),
+        pinned_libraries=tuple(_find_pinned_libraries(normalized)),
+        constraints=tuple(sorted(constraints, key=str.lower)),
+    )
 
 
 def _read_text(name: str, read: Callable[[str], bytes]) -> str:
@@ -77,10 +120,25 @@ def _find_pinned_libraries(entries: Mapping[str, tuple[str, ...]]) -> Iterator[L
             )
 
 
-def _parse_text(name: str, text: str) -> Iterator[tuple[Requirement, tuple[str, ...]]]:
+def _parse_text(
+    name: str, text: str, read: Callable[[str], bytes], constraints: set[str], including: tuple[str, ...] = ()
+) -> Iterator[tuple[Requirement, tuple[str, ...]]]:
+    """Yield the requirements of a text and of the files that it includes, and add constraints to a set."""
     for number, line in _split_entries(text):
-        entry, *hashes = (part.strip() for part in line.split(" --hash="))
-        yield _parse_requirement(f"{name}, line {number}", entry), tuple(hashes)
+        where = f"{name}, line {number}"
+        option = _FILE_OPTION.fullmatch(line)
+        if option is None:
+            entry, *hashes = (part.strip() for part in line.split(" --hash="))
+            yield _parse_requirement(where, entry), tuple(hashes)
+            continue
+        file = posixpath.normpath(PurePosixPath(name).parent / option["file"])
+        if file in (name, *including):
+            raise ConfigError(f"{where} includes the file that it is included by", hint="remove the line")
+        inner = _parse_text(file, _read_text(file, read), read, constraints, (name, *including))
+        if option["kind"].startswith(("-r", "--r")):
+            yield from inner
+        else:
+            constraints |= {str(requirement) for requirement, _ in inner}
 
 
 def _split_entries(text: str) -> Iterator[tuple[int, str]]:

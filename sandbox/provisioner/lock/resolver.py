@@ -34,6 +34,7 @@ def compute_inputs(request: StackRequest) -> LockInputs:
         hashes=hash_json([library.model_dump() for library in request.pinned_libraries])
         if request.pinned_libraries
         else None,
+        constraints=list(request.constraints) or None,
         pins=hash_json(ours),
     )
 

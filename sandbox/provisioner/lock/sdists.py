@@ -6,7 +6,6 @@ A build executes the source's code, so only sources pinned by hash in an image o
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 import zipfile
@@ -100,7 +99,7 @@ def build_wheel(sdist: Sdist, folder: Path, progress: Progress) -> Path:
                 pins,
             ],
         ):
-            tools.run_tool(command, cwd=folder, variables=tools.build_uv_variables(), failed=failed)
+            tools.run_tool(command, cwd=folder, variables=tools.build_uv_index_variables(), failed=failed)
         tools.run_tool(
             [
                 *tools.build_pip_command(), "--python", tool / "bin" / "python", "wheel", "--quiet", "--no-input", "--no-cache-dir",
@@ -108,7 +107,7 @@ def build_wheel(sdist: Sdist, folder: Path, progress: Progress) -> Path:
                 "--require-hashes", "--requirement", requirements, "--wheel-dir", folder / "built",
             ],
             cwd=folder,
-            variables={**os.environ, "TMPDIR": str(folder)},  # /tmp may be too small
+            variables={**tools.build_pip_index_variables(), "TMPDIR": str(folder)},  # /tmp may be too small
             failed=failed,
         )  # fmt: skip
         [built] = (folder / "built").glob("*.whl")

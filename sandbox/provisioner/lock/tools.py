@@ -7,11 +7,13 @@ import os
 import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import uv
 
+from sandbox.error_text import hide_credentials
 from sandbox.errors import ConfigError, ContainerEngineError, SandboxError
+from sandbox.provisioner.lock import indexes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +27,7 @@ _NETWORK_ERROR = re.compile(
     r"|network connectivity is disabled|could not fetch url|max retries",
     re.IGNORECASE,
 )
+_PROBES = {"pip": "pip download --no-deps six", "uv": "echo six | uv pip compile -"}
 _NOISE_LINE = re.compile(r"^\s*(\[notice\]|WARNING: (There was an error checking|Location ))|^\s*$")
 
 
@@ -47,11 +50,20 @@ def build_uv_variables() -> dict[str, str]:
         for name, value in os.environ.items()
         if name not in {"VIRTUAL_ENV", "UV_PYTHON", "UV_CONSTRAINT", "UV_OVERRIDE", "UV_FROZEN", "UV_LOCKED"}
     }
-    kept |= {"UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1", "NO_COLOR": "1"}
-    index = os.environ.get("PIP_INDEX_URL")
-    if index and not any(name in kept for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL")):
-        kept["UV_DEFAULT_INDEX"] = index
-    return kept
+    return kept | {"UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1", "NO_COLOR": "1"}
+
+
+def build_uv_index_variables() -> dict[str, str]:
+    """Return the environment for uv where it reads an index: with the settings of pip and uv (see `indexes`)."""
+    own = build_uv_variables()
+    for name in ("UV_INDEX_URL", "UV_EXTRA_INDEX_URL"):  # the older names, which are read with the others
+        own.pop(name, None)
+    return own | indexes.read_index_settings(build_pip_command()).build_uv_variables()
+
+
+def build_pip_index_variables() -> dict[str, str]:
+    """Return the environment for pip where it reads an index: with the settings of pip and uv (see `indexes`)."""
+    return {**os.environ, **indexes.read_index_settings(build_pip_command()).build_pip_variables()}
 
 
 def build_pip_command() -> list[str]:
@@ -95,11 +107,17 @@ def run_tool(
         raise ContainerEngineError(f"{failed}: {command[0]} cannot be started: {error.strerror}") from error
     if done.returncode == 0:
         return done.stdout
-    raise explain_failure(failed, done.stderr or done.stdout)
+    raise explain_failure(failed, done.stderr or done.stdout, tool="pip" if _is_pip(command) else "uv")
 
 
-def explain_failure(failed: str, output: str) -> SandboxError:
-    """Translate a failed tool's output to an error."""
+def _is_pip(command: Sequence[str | Path]) -> bool:
+    start = build_pip_command()
+    return list(command[: len(start)]) == start
+
+
+def explain_failure(failed: str, output: str, *, tool: Literal["pip", "uv"] = "uv") -> SandboxError:
+    """Translate a failed tool's output to an error, without credentials in addresses."""
+    output = hide_credentials(output)
     lines = [line.rstrip() for line in output.splitlines() if not _NOISE_LINE.match(line)]
     essential = "\n".join(f"  {line}" for line in lines[-MAX_ERROR_LINES:])
     message = f"{failed}:\n{essential}" if essential else failed
@@ -107,8 +125,8 @@ def explain_failure(failed: str, output: str) -> SandboxError:
     if "No solution found" not in output and _NETWORK_ERROR.search(output):
         return ContainerEngineError(
             message,
-            hint="see whether this machine reaches its package index: pip download --no-deps six\n"
-            "(a mirror is set with: pip config set global.index-url ..., and UV_DEFAULT_INDEX for uv)",
+            hint=f"{tool} failed; see whether it reaches its index: {_PROBES[tool]}\n"
+            "(an index of pip's or uv's settings counts for both: docs/images.md)",
         )
     if "DO NOT MATCH THE HASHES" in output:
         return ContainerEngineError(

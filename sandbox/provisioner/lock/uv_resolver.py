@@ -71,6 +71,10 @@ def _compile_requirements(
             "--generate-hashes", "--no-header", "--no-annotate", "--only-binary", ":all:", "--quiet",
             "--python", sys.executable, "--python-version", target.python,
         ]  # fmt: skip
+        if request.constraints:
+            limits = folder / "constraints.txt"
+            limits.write_text("".join(f"{line}\n" for line in request.constraints), "utf-8")
+            command += ["--constraint", limits.name]
         for wheel in built:
             command += ["--find-links", str(wheel.parent)]
         if target.in_container:
@@ -78,7 +82,7 @@ def _compile_requirements(
         tools.run_tool(
             command,
             cwd=folder,
-            variables=tools.build_uv_variables(),
+            variables=tools.build_uv_index_variables(),
             failed=f"the libraries of {request.requirements} cannot be resolved for {target.platform}",
         )
         resolved = pins.parse_pins(output.read_text("utf-8"), target, origin=request.requirements)

@@ -93,6 +93,7 @@ def _download_wheels(missing: list[LockedLibrary], target: pins.InstallTarget, k
                 folder / "wheels",
             ],
             cwd=folder,
+            variables=tools.build_pip_index_variables(),
             failed=f"libraries cannot be downloaded for {target.platform}",
         )
         hashes = {value.removeprefix("sha256:") for library in missing for value in library.hashes}

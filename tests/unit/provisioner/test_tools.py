@@ -42,10 +42,14 @@ def test_only_the_last_lines_of_a_tool_are_shown_and_its_notices_are_not() -> No
 def test_a_projects_own_settings_do_not_reach_uv(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIRTUAL_ENV", "/elsewhere")
     monkeypatch.setenv("UV_CONSTRAINT", "limits.txt")
-    monkeypatch.delenv("UV_DEFAULT_INDEX", raising=False)
-    monkeypatch.delenv("UV_INDEX_URL", raising=False)
-    monkeypatch.setenv("PIP_INDEX_URL", "https://mirror.example/simple")
     variables = tools.build_uv_variables()
     assert not {"VIRTUAL_ENV", "UV_CONSTRAINT"} & variables.keys()
-    assert variables["UV_DEFAULT_INDEX"] == "https://mirror.example/simple"
     assert variables["UV_PYTHON_DOWNLOADS"] == "never"
+
+
+def test_credentials_of_an_index_are_in_no_message() -> None:
+    said = "error: Failed to fetch: `https://me:t0ken@index.example/simple/six/`\n  cause: dns error"
+    error = tools.explain_failure("it failed", said, tool="pip")
+    assert "t0ken" not in error.message + error.hint
+    assert "index.example/simple/six" in error.message
+    assert error.hint.startswith("pip failed")

@@ -9,7 +9,7 @@ from sandbox.provisioner.lock import requirements
 
 
 def libraries(content: str, name: str = "requirements.txt") -> tuple[str, ...]:
-    return requirements.read_requirements(name, lambda _: content.encode(), python="3.13")[0]
+    return requirements.read_requirements(name, lambda _: content.encode(), python="3.13").libraries
 
 
 def test_without_a_file_nothing_is_asked_for_beside_the_image() -> None:
@@ -37,8 +37,6 @@ def test_markers_are_kept() -> None:
 @pytest.mark.parametrize(
     ("entry", "reason"),
     [
-        ("-r other.txt", "not supported yet"),
-        ("-c limits.txt", "not supported yet"),
         ("-e .", "not supported yet"),
         ("--index-url https://mirror.example/simple", "not supported yet"),
         ("./library", "a path or an address"),
@@ -80,7 +78,33 @@ def test_pyproject_that_would_be_misread_is_refused(text: str, reason: str) -> N
         libraries(text, "pyproject.toml")
 
 
-@pytest.mark.parametrize("name", ["environment.yml", "setup.py"])
+def test_files_named_by_a_file_are_read_beside_it() -> None:
+    files = {
+        "jobs/requirements.txt": "-r ../base.txt\n--constraint=limits.txt\npandas\n",
+        "base.txt": "-c jobs/limits.txt\nduckdb>=1.5\n",
+        "jobs/limits.txt": "numpy<3\npandas<4 --hash=sha256:00\n",
+    }
+    found = requirements.read_requirements("jobs/requirements.txt", lambda path: files[path].encode(), python="3.13")
+    assert found == requirements.Requirements(libraries=("duckdb>=1.5", "pandas"), constraints=("numpy<3", "pandas<4"))
+
+
+def test_file_that_includes_itself_is_refused() -> None:
+    files = {"a.txt": "-r b.txt\n", "b.txt": "\n-r a.txt\n"}
+    with pytest.raises(ConfigError, match=r"b\.txt, line 2 includes the file"):
+        requirements.read_requirements("a.txt", lambda path: files[path].encode(), python="3.13")
+
+
+def test_every_problem_of_a_stack_is_named_at_once() -> None:
+    stack = StackSection(image="pyhton", python="3.11", requirements="poetry.lock")
+    with pytest.raises(ConfigError) as caught:
+        stack_request.check_stack(stack, lambda _: b"", origin="sandbox.toml")
+    for problem in ("there is no image 'pyhton'", 'stack.python = "3.11"', "poetry.lock, which is of another tool"):
+        assert problem in caught.value.message
+    assert "poetry export --output requirements.txt" in caught.value.hint
+    assert 'image = "./Dockerfile"' in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["environment.yml", "setup.py", "poetry.lock", "Pipfile.lock"])
 def test_other_kinds_of_file_are_refused(name: str) -> None:
     with pytest.raises(ConfigError, match=name):
         libraries("", name)
@@ -101,7 +125,7 @@ def test_a_missing_file_is_named() -> None:
 
 @pytest.mark.parametrize(
     ("key", "value", "said"),
-    [("image", "pyhton", "there is no image"), ("python", "3.12", "not supported yet")],
+    [("image", "pyhton", "there is no image"), ("python", "3.12", "has Python 3.13 and no other")],
 )
 def test_what_there_is_not_is_refused(key: str, value: str, said: str) -> None:
     section = StackSection.model_validate({key: value})
