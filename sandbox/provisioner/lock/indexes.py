@@ -32,7 +32,8 @@ class IndexSettings:
 
     Attributes:
         default: The index for everything; None is the public one.
-        extra: Further indexes, searched first.
+        extra: Further indexes. uv takes a library from the first one with it.
+        is_best_match: Whether the best version of all indexes is taken instead, as pip does with its own settings.
         find_links: Folders and pages with files.
         no_index: Whether no index is asked.
         trusted_hosts: Hosts whose certificates are not checked.
@@ -41,6 +42,7 @@ class IndexSettings:
 
     default: str | None = None
     extra: tuple[str, ...] = ()
+    is_best_match: bool = False
     find_links: tuple[str, ...] = ()
     no_index: bool = False
     trusted_hosts: tuple[str, ...] = ()
@@ -51,6 +53,7 @@ class IndexSettings:
         return {
             **({"UV_DEFAULT_INDEX": self.default} if self.default else {}),
             **({"UV_INDEX": " ".join(self.extra)} if self.extra else {}),
+            **({"UV_INDEX_STRATEGY": "unsafe-best-match"} if self.is_best_match else {}),
             **({"UV_FIND_LINKS": ",".join(self.find_links)} if self.find_links else {}),
             **({"UV_NO_INDEX": "1"} if self.no_index else {}),
             **({"UV_INSECURE_HOST": " ".join(self.trusted_hosts)} if self.trusted_hosts else {}),
@@ -85,6 +88,7 @@ def read_index_settings(pip_command: list[str], environ: Mapping[str, str] = os.
     return IndexSettings(
         default=default,
         extra=_merge(url for url in (*uv.extra, *pip.extra) if url != default),
+        is_best_match=bool(pip.extra) and not uv.extra and "UV_INDEX_STRATEGY" not in environ,
         find_links=_merge(link for link in (*uv.find_links, *pip.find_links) if _may_exist(link)),
         no_index=uv.no_index or pip.no_index,
         trusted_hosts=_merge((*uv.trusted_hosts, *pip.trusted_hosts)),

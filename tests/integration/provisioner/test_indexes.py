@@ -139,6 +139,7 @@ def test_settings_of_both_tools_are_merged(tmp_path: Path) -> None:
     extra = ("https://me:p%40ss@c.example/x", "https://d.example", "https://b.example", "https://a.example")
     assert settings.extra[:4] == extra
     assert (settings.default, settings.no_index, settings.trusted_hosts) == ("https://uv.example", True, ("a.example",))
+    assert (settings.is_best_match, machine.is_best_match) == (False, bool(machine.extra))
     assert settings.find_links == (str(tmp_path), *machine.find_links)
     assert settings.build_pip_variables()["PIP_NO_INDEX"] == settings.build_uv_variables()["UV_NO_INDEX"] == "1"
     assert (
