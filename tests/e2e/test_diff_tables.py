@@ -104,6 +104,17 @@ def test_rules_say_what_a_project_would(pair: Pair) -> None:
     assert pair.diff("a.parquet", "b.parquet").status == 1
 
 
+def test_rules_say_how_csv_is_written(pair: Pair) -> None:
+    for name, amount in (("a.csv", "1.234,50"), ("b.csv", "1234,5")):
+        (pair.folder / name).write_bytes(f"id;name;amount\r\n1;Zoë;{amount}\r\n2;-;7\r\n".encode("cp1252"))
+    csv = 'csv = { encoding = "cp1252", delimiter = ";", decimal = ",", thousands = ".", null = ["-"] }\n'
+    (pair.folder / "rules.toml").write_text(f'[output]\nkey = ["id"]\n{csv}')
+    done = pair.diff("a.csv", "b.csv", "--rules", "rules.toml", "--json")
+    assert (done.status, done.json["verdict"]) == (0, "same"), done.stderr
+    (pair.folder / "b.csv").write_bytes("id;name;amount\r\n1;Zoé;1234,5\r\n2;-;7\r\n".encode("cp1252"))
+    assert "Zoë → Zoé" in pair.diff("a.csv", "b.csv", "--rules", "rules.toml").stdout
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
