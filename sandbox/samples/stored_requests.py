@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sandbox.errors import StoreError
+from sandbox.formatting import format_count
 from sandbox.manifest.canonical_json import hash_json
 from sandbox.samples.catalog import FINGERPRINT_PATTERN, MANIFEST_FILE
 from sandbox.samples.incoming import parse_untrusted_manifest
@@ -67,7 +68,7 @@ def fetch_requested_fingerprint(
     ids = sorted(name.partition(".")[2] for name in store.list_sizes(REQUESTS_FOLDER) if name.startswith(f"{request}."))
     if len(ids) > 1 and progress is not None:
         progress.print_message(
-            f"{store.name} has samples of this request masked with {len(ids)} secrets (ids: {', '.join(ids)}); this is the first, "
+            f"{store.name} has samples of this request masked with {format_count(len(ids), 'secret')} (ids: {', '.join(ids)}); this is the first, "
             f"{fingerprint[:12]}. Another one: sandbox sample pull FINGERPRINT"
         )
     return fingerprint

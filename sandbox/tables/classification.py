@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.engine.duckdb.table_functions import build_objects_function, build_table_function, is_empty_text
 from sandbox.errors import PipelineError, SandboxError
+from sandbox.formatting import format_count
 from sandbox.model import TableFiles
 from sandbox.tables.database_tables import ViewEvaluation, list_database_tables
 from sandbox.tables.file_formats import find_database_format
@@ -76,7 +77,7 @@ class FolderClassification:
         name = table.files.name
         if len(self.tables) >= MAX_TABLES:
             raise PipelineError(
-                f"there are more than {MAX_TABLES:,} outputs",
+                f"there are more than {format_count(MAX_TABLES, 'output')}",
                 hint="write the parts of a table as files of one folder: NAME/part-0.parquet",
             )
         if name in self.tables:

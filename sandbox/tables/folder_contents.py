@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandbox.errors import PipelineError
+from sandbox.formatting import format_count
 from sandbox.model import TableFiles
 from sandbox.tables.file_formats import find_format, is_database, is_marker, is_part, strip_suffix
 
@@ -98,7 +99,7 @@ def check_files_of_run(folder: Path) -> None:
                 names[inode] = (name, found.st_nlink, names.get(inode, ("", 0, 0))[2] + 1)
     if count > MAX_FILES:
         raise PipelineError(
-            f"the run left {count:,} files, and at most {MAX_FILES:,} are compared",
+            f"the run left {format_count(count, 'file')}, and at most {MAX_FILES:,} are compared",
             hint="write fewer and larger files",
         )
     for name, links, inside in names.values():
