@@ -85,7 +85,9 @@ def measure_command(command: Command) -> Usage:
     """
     if command.home is not None:
         shutil.rmtree(command.home, ignore_errors=True)
-    variables = os.environ | ({"SANDBOX_HOME": str(command.home)} if command.home else {})
+    # As users run it: with compiled modules.
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    variables = kept | ({"SANDBOX_HOME": str(command.home)} if command.home else {})
     folder = command.home.parent if command.home else None
     started = time.perf_counter()
     child = subprocess.Popen(

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sandbox.compare.sql_types import render_count_sql
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -66,9 +68,9 @@ class SliceSearch:
 
     def count_slices(self, conditions: Sequence[str]) -> list[SliceCounts]:
         """Count what is in slices."""
-        counts = self.query_aggregates(self.sample, [f"count(*) filter ({where})" for where in conditions])
+        counts = self.query_aggregates(self.sample, [render_count_sql(where) for where in conditions])
         weights = self.query_aggregates(
-            self.differing, [f"coalesce(sum(w) filter ({where}), 0)" for where in conditions]
+            self.differing, [f"coalesce(sum(case when {where} then w end), 0)" for where in conditions]
         )
         return [self.scale_counts(*one) for one in zip(counts, weights, strict=True)]
 

@@ -13,7 +13,7 @@ from sandbox.compare.rows.column_differences import (
     render_relative_difference_sql,
     render_rounding_sql,
 )
-from sandbox.compare.sql_types import has_exact_sums
+from sandbox.compare.sql_types import has_exact_sums, render_count_sql
 from sandbox.formatting import format_count
 from sandbox.manifest.diff import ColumnChanges, RowCounts
 
@@ -173,6 +173,8 @@ def _count_pairs(
     if len(plan.other_columns) > _COLUMNS_PER_QUERY:
         plan = replace(plan, differing=_find_differing_columns(session, plan, differences, doing))
     batches = list(_split_columns(plan.differing_columns)) or [[]]
+    if len(batches) > 1:  # the totals name every column: beside other aggregates they take several times as long
+        batches = [[], *batches]
     for some in batches:
         wanted = [] if totals else _render_pair_totals(plan)
         size = len(wanted)
@@ -221,12 +223,12 @@ def _render_pair_totals(plan: ComparisonPlan) -> list[str]:
         for column in _list_judged_columns(plan)
         if (sql := render_relative_difference_sql(column)) is not None
     ]
-    largest = f"max(greatest({', '.join([*relative, 'null'])})) filter ({rounding})" if relative else "null"
+    largest = f"max(case when {rounding} then greatest({', '.join([*relative, 'null'])}) end)" if relative else "null"
     return [
-        f"count(*) filter ({differ})",
-        f"count(*) filter (not ({differ}))",
-        f"count(*) filter (({differ}) and {_render_noise_sql(plan)})",
-        f"count(*) filter ({rounding})",
+        render_count_sql(differ),
+        render_count_sql(f"not ({differ})"),
+        render_count_sql(f"({differ}) and {_render_noise_sql(plan)}"),
+        render_count_sql(rounding),
         largest,
         "count(*)",
     ]
@@ -243,17 +245,17 @@ def _render_aggregates(column: ComparedColumn) -> list[str]:
         render_differs_sql(column),
     )
     given = [
-        f"count(*) filter ({where})",
-        f"count(*) filter ({where} and b.{raw[0]} is not null and c.{raw[1]} is null)",
-        f"count(*) filter ({where} and b.{raw[0]} is null and c.{raw[1]} is not null)",
+        render_count_sql(where),
+        render_count_sql(f"{where} and b.{raw[0]} is not null and c.{raw[1]} is null"),
+        render_count_sql(f"{where} and b.{raw[0]} is null and c.{raw[1]} is not null"),
     ]
     if column.is_measurable:
         assert column.common is not None
         # Kahan's sum, so that threads and the order of rows do not show in the digits that are kept.
         functions = ("count", "sum" if has_exact_sums(column.common) else "fsum", "min", "max")
-        given += [f"{function}({render_change_sql(column)}) filter ({where})" for function in functions]
+        given += [f"{function}(case when {where} then {render_change_sql(column)} end)" for function in functions]
     if (relative := render_relative_difference_sql(column)) is not None:
-        given.append(f"max({relative}) filter ({where})")
+        given.append(f"max(case when {where} then {relative} end)")
     return given
 
 
