@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import shutil
@@ -58,6 +59,10 @@ class RunSetup:
             **({"links": dict(self.links)} if self.links else {}),
             **({"before": self.setup_command, "outputs": dict(self.outputs)} if self.setup_command else {}),
         }
+
+    def drop_state(self) -> RunSetup:
+        """Return the setup without an earlier run's output: that is of another sample."""
+        return dataclasses.replace(self, state=None, state_run_id=None)
 
     def wrap_command(self, pipeline: str) -> str:
         """Return the shell command to run the setup command and the pipeline."""

@@ -155,6 +155,7 @@ for name, query in {
     "spending": "select customer_id, sum(n) * 2 as n from o join i using (order_id) join p using (product_id) group by all",
     "rating": "select product_id, sum(stars) * 2 as stars from r group by all",
     "sold": "select product_id, sum(n) * 2 as n from i group by all",
+    "kinds": "select kind, sum(stars) * 2 as stars from p join r using (product_id) group by all",
     "taste": "select customer_id, sum(stars) * 2 as stars from o join i using (order_id) join r using (product_id) group by all",
 }.items():
     for short, table in {"o": "orders", "i": "items", "p": "products", "r": "reviews"}.items():
@@ -184,8 +185,13 @@ def test_an_output_of_one_unit_may_not_read_what_was_drawn_with_another(shop: Sh
         "spending": ("customers", "estimated"),
         "rating": ("products", "estimated"),
         "sold": ("products", "not_estimated"),
+        "kinds": (None, "not_estimated"),
         "taste": ("customers", "not_estimated"),
     }
+    assert (
+        "a sample of customers and products has no random groups, and one of a single unit table has"
+        in found["kinds"]["reason"]
+    )
     assert found["spending"]["left_out"] == {"baseline": 0, "candidate": 0, "different": 0}
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from sandbox.compare.units.sampled_units import build_empty_estimate
 from sandbox.compare.units.unit_key import NO_UNIT_REASON
-from sandbox.dbt import runs
 from sandbox.formatting import format_count
 from sandbox.impact.separability.withdrawal import withdraw_limited_estimates
 
@@ -56,10 +55,17 @@ def estimate_by_groups(
     checks = project.settings.estimate.checks
     wanted = {name: output for name, output in findings.outputs.items() if _is_without_unit(output)}
     draws = terms.draws or {}
-    if not wanted or findings.baseline_run is None or groups is False or checks == "none" or len(draws) != 1:
+    if not wanted or findings.baseline_run is None or groups is False or checks == "none" or not draws:
         return findings
+    if len(draws) > 1:
+        units = " and ".join(draw.called or draw.table for draw in draws.values())
+        return _explain_no_groups(
+            findings,
+            wanted,
+            f"a sample of {units} has no random groups, and one of a single unit table has: [sample.also]",
+        )
     [draw] = draws.values()
-    if draw.is_complete or runs.is_dbt_project(project):
+    if draw.is_complete:
         return findings
     # NumPy and DuckDB are slow to import, and rarely needed.
     from sandbox.impact.random_groups.assignment import group_sample  # noqa: PLC0415
@@ -67,30 +73,34 @@ def estimate_by_groups(
     from sandbox.impact.random_groups.group_runs import GroupRuns  # noqa: PLC0415
 
     sample = group_sample(baseline.context, draw)
-    if sample is None:
-        return findings
-    if not sample.has_light_tails:
-        reason = (
-            f"{NO_UNIT_REASON}; random groups would not tell, because a few large {draw.called or draw.table} may carry "
-            "its totals: draw them by size ([sample] strata)"
+    called = draw.called or draw.table
+    if sample is None or not sample.has_light_tails:
+        few, large = (
+            f"too few {called} were drawn, or none of a stratum",
+            f"a few large {called} may carry its totals: draw them by size ([sample] strata)",
         )
-        return _replace_estimates(findings, {name: build_empty_estimate(reason) for name in wanted})
+        return _explain_no_groups(
+            findings, wanted, f"random groups would not tell, because {few if sample is None else large}"
+        )
     sides = [
         GroupRuns(side=side, run=run, sample=sample, keys=_list_keys(wanted, side), checks=checks)
         for side, run in ((baseline, findings.baseline_run), (candidate, findings.candidate_run))
     ]
     known = [None if fresh else each.read_record() for each in sides]
+    # A candidate that takes over outputs of the baseline's run is built whole on a part of the sample.
+    longest = max(each.run.record.wall_seconds for each in sides)
     seconds = sum(
-        (len(sample.parts) + (EXTRA_RUNS if checks == "full" else 0.0)) * (each.run.record.wall_seconds + START_SECONDS)
+        (len(sample.parts) + (EXTRA_RUNS if checks == "full" else 0.0))
+        * ((each.run.record.wall_seconds if each.request is each.side.request else longest) + START_SECONDS)
         for each, record in zip(sides, known, strict=True)
         if record is None
     )
     if groups is None and seconds >= DEFAULT_SECONDS:
-        reason = (
-            f"{NO_UNIT_REASON}; random groups of {draw.called or draw.table} would tell, in about "
-            f"{_format_minutes(seconds)}: sandbox diff --groups"
+        return _explain_no_groups(
+            findings,
+            wanted,
+            f"random groups of {called} would tell, in about {_format_minutes(seconds)}: sandbox diff --groups",
         )
-        return _replace_estimates(findings, {name: build_empty_estimate(reason) for name in wanted})
     records = [
         record or each.create_record(fresh=fresh, progress=progress) for each, record in zip(sides, known, strict=True)
     ]
@@ -102,6 +112,12 @@ def estimate_by_groups(
         if some and checks == "full":
             done = dataclasses.replace(done, outputs={**done.outputs, **withdraw_limited_estimates(side, some)})
     return done
+
+
+def _explain_no_groups(findings: DiffFindings, outputs: Mapping[str, OutputDiff], why: str) -> DiffFindings:
+    """Return the findings with the reason why some outputs have no estimate from random groups."""
+    reason = f"{NO_UNIT_REASON}; {why}"
+    return _replace_estimates(findings, {name: build_empty_estimate(reason) for name in outputs})
 
 
 def _is_without_unit(output: OutputDiff) -> bool:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sandbox.impact.random_groups.assignment import GroupedSample
     from sandbox.impact.sides import RunnableSide
     from sandbox.model import Progress, TableFiles
-    from sandbox.runner.run import Run
+    from sandbox.runner.run import Run, RunRequest
     from sandbox.sampler.sub_sample import SubSample
 
 _Totals = dict[str, CellTotals]
@@ -55,12 +55,20 @@ class GroupRuns:
     checks: CheckExtent
 
     @property
+    def request(self) -> RunRequest:
+        """The side's request without outputs of another run: those are of the whole sample, and not of a part."""
+        request = self.side.request
+        if request.setup is None or request.setup.state is None:
+            return request
+        return dataclasses.replace(request, setup=request.setup.drop_state())
+
+    @property
     def identity(self) -> str:
         """A digest of everything that the record depends on."""
         outputs = self.run.record.outputs
         return hash_json(
             {
-                "groups of": self.side.request.identity,
+                "groups of": self.request.identity,
                 "parts": [part.compute_fingerprint(self.sample.manifest.fingerprint) for part in self.sample.parts],
                 "keys": {name: list(key) for name, key in sorted(self.keys.items())},
                 "made": {name: [file.sha256 for file in outputs[name].files] for name in self.keys},
@@ -134,7 +142,7 @@ class GroupRuns:
     ) -> _Totals:
         place = folder / "part"
         sample = writer.write(part, place / "sample")
-        request = dataclasses.replace(self.side.request, sample=sample)
+        request = dataclasses.replace(self.request, sample=sample)
         done = execute_run(request, self.side.context.stack.runtime, place / "runs")
         check_success(done)
         totals = self._read_totals(done, keys)
@@ -144,7 +152,7 @@ class GroupRuns:
     def _run_first_half(self, keys: Mapping[str, Sequence[str]], *, fresh: bool, progress: Progress) -> _Totals:
         memory = self.side.request.limits.memory_bytes
         half = HalfSample(ground=self.side.context, half="first", memory=memory)
-        request = dataclasses.replace(self.side.request, sample=half.sample)
+        request = dataclasses.replace(self.request, sample=half.sample)
         return self._read_totals(run_half_sample(half, request, fresh=fresh, progress=progress), keys)
 
     def _run_enlarged(
@@ -153,7 +161,7 @@ class GroupRuns:
         """Run the enlarged half-sample; return its sums, its copied units by their copies, and its number of units."""
         memory = self.side.request.limits.memory_bytes
         half = HalfSample(ground=self.side.context, half="second", memory=memory)
-        request = dataclasses.replace(self.side.request, sample=half.sample)
+        request = dataclasses.replace(self.request, sample=half.sample)
         record = half.prepare(progress)
         totals = self._read_totals(run_half_sample(half, request, fresh=fresh, progress=progress), keys)
         by_copies: dict[int, list[tuple[str, ...]]] = {}
