@@ -23,6 +23,7 @@ from sandbox.model import SilentProgress
 from sandbox.sampler.draw.draw import draw_sample
 from sandbox.sampler.plan.planner import plan_sample
 from sandbox.sampler.profile.compare import profile_sample
+from sandbox.sampler.profile.storage import find_profile
 from sandbox.samples import catalog
 from sandbox.sources.open_table import attach_tables
 
@@ -43,23 +44,22 @@ def find_notable_columns(
     plan = plan_sample(project, threads=1, progress=SilentProgress())
     home = Path(tempfile.mkdtemp())
     try:
-        drawn = draw_sample(project, plan, home=home, threads=1, progress=SilentProgress())
+        drawn = draw_sample(project, plan, home=home, threads=1, whole=True, progress=SilentProgress())
         sample, manifest = catalog.load_sample(home, drawn.fingerprint)
         tables = {name: build_parquet_reader(stored.paths) for name, stored in sample.tables.items()}
         weights = {name: build_parquet_reader([sample.path / stored.path]) for name, stored in manifest.weights.items()}
-        lost = dict(tables)
-        if child is not None:
-            table, column = child
-            lost[table] = (
-                f"(select * from {tables[table]} where hash({quote_identifier(column)}::varchar || '{salt}') % 10 <> 0)"
-            )
-        results = []
-        for some in (tables, lost) if child else (tables,):
-            with Session(memory=MEMORY, threads=1) as session:
-                attach_tables(session, plan.tables.values())
-                profile = profile_sample(session, plan, some, weights, ranges={}, whole=True, progress=SilentProgress())
-            results.append(list_notable_columns(profile))
-        return results[0], results[1] if child else None
+        kept = find_profile(project, home, drawn.fingerprint)
+        assert kept is not None, "a draw writes its profile"
+        if child is None:
+            return list_notable_columns(kept), None
+        table, column = child
+        tables[table] = (
+            f"(select * from {tables[table]} where hash({quote_identifier(column)}::varchar || '{salt}') % 10 <> 0)"
+        )
+        with Session(memory=MEMORY, threads=1) as session:
+            attach_tables(session, plan.tables.values())
+            lost = profile_sample(session, plan, tables, weights, ranges={}, whole=True, progress=SilentProgress())
+        return list_notable_columns(kept), list_notable_columns(lost)
     finally:
         shutil.rmtree(home, ignore_errors=True)
 

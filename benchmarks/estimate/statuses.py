@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from sandbox.estimate.result import IntervalEstimate
 
 STATUSES = ("estimated", "lower_bound", "bounded", "exact")
+LEAST_RATE = 0.025
+"""The least rate of a group in the last table: half of the 5 % that cells without a floor are drawn at."""
+
 MIN_SHARE = 0.1
 """Cells with a status in fewer draws are not judged alone."""
 
@@ -141,8 +144,11 @@ def _allocate_cells(population: Population, units: int) -> tuple[Ints, Floats]:
     return cell, np.array(compute_probabilities(flat, floors, scale))[cell]
 
 
-def _allocate_sizes(population: Population, units: int) -> tuple[Ints, Floats]:
-    """Return each unit's size group and probability, as `[sample] strata = [{sum = …}, …]` draws."""
+def _allocate_sizes(population: Population, units: int, least_rate: float | None = None) -> tuple[Ints, Floats]:
+    """Return each unit's size group and probability, as `[sample] strata = [{sum = …}, …]` draws.
+
+    ``least_rate`` is the least probability of a group; None for half of the overall rate, as the product has it.
+    """
     x = population.amount
     edges = list_bin_edges(2, 38)
     certain = np.sort(x)[-limit_certain_units(60, units)]
@@ -158,7 +164,9 @@ def _allocate_sizes(population: Population, units: int) -> tuple[Ints, Floats]:
     of_name = names // 1000
     groups = np.bincount(group, minlength=last + 1)
     spread = np.array([x[group == g].std() if groups[g] > 1 else 0.0 for g in range(last + 1)])
-    floor = np.maximum(compute_floors(groups.tolist(), 30), units / population.size / 2)
+    floor = np.maximum(
+        compute_floors(groups.tolist(), 30), units / population.size / 2 if least_rate is None else least_rate
+    )
     cells, index = np.unique(population.cell, return_inverse=True)
     cell_floor = dict(zip(cells, compute_floors(np.bincount(index).tolist(), 30), strict=True))
     least = [max(floor[g], cell_floor[c]) if g < last else 1.0 for g, c in zip(of_name, names % 1000, strict=True)]
@@ -175,7 +183,7 @@ def _build_design(name: str, population: Population, group: Ints, probability: F
     order = np.argsort(stratum.ravel(), kind="stable")
     keys = (np.arange(population.size, dtype=np.int64) * 7 + 1_000)[order]
     frame = Frame(name=name, population=counts, rates=pairs[:, 1], keys=keys)
-    family = pairs[:, 0].astype(np.int64) if name.endswith("by size") else None
+    family = pairs[:, 0].astype(np.int64) if "by size" in name else None
     return Design(name=name, population=population, order=order, frame=frame, family=family)
 
 
@@ -277,7 +285,7 @@ def _compute_held(cells: list[Cell], status: str) -> float | None:
 
 
 def print_errors(population: Population, units: int, patterns: int) -> None:
-    """Print the standard errors of three designs at the same number of units, from all units of the population.
+    """Print the standard errors of four designs at the same number of units, from all units of the population.
 
     The units that change at random are other ones in each pattern; errors are root mean squares over the patterns.
     """
@@ -288,8 +296,10 @@ def print_errors(population: Population, units: int, patterns: int) -> None:
     one_cell = dataclasses.replace(population, cell=np.zeros_like(population.cell))
     by_cell, by_size = build_designs(population, units)
     alone = dataclasses.replace(build_designs(one_cell, units)[1], name=f"{population.name}, by size alone")
+    name = f"{population.name}, by size alone, at least {LEAST_RATE:.1%}".replace("%", " %")
+    lower = _build_design(name, one_cell, *_allocate_sizes(one_cell, units, LEAST_RATE))
     first: list[float] = []
-    for design in (by_cell, by_size, alone):
+    for design in (by_cell, by_size, alone, lower):
         amount = population.amount[design.order]
         rng = np.random.default_rng(5)
         squares = np.zeros(2)

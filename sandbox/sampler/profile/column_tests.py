@@ -189,15 +189,21 @@ def _convert_column(column: pa.Array) -> ColumnCells:
 
 
 def mark_notable_columns(tables: Mapping[str, ProfiledTable]) -> dict[str, ProfiledTable]:
-    """Adjust the columns' p-values for multiple tests (Holm) and mark notable ones."""
-    tested = [
-        (name, part, column, profiled.p)
-        for name, table in tables.items()
-        for part, columns in (("columns", table.columns), ("children", table.children))
-        for column, profiled in columns.items()
-        if profiled.p is not None
-    ]
-    adjusted = dict(zip([key[:3] for key in tested], adjust_p_values([p for *_, p in tested]), strict=True))
+    """Adjust p-values for multiple tests (Holm) and mark notable columns and numbers of children.
+
+    Columns have one half of α and numbers of children the other: lost children would not show among many columns.
+    """
+    adjusted: dict[tuple[str, str, str], float] = {}
+    for part in ("columns", "children"):
+        tested = [
+            ((name, part, column), profiled.p)
+            for name, table in tables.items()
+            for column, profiled in getattr(table, part).items()
+            if profiled.p is not None
+        ]
+        adjusted |= zip([key for key, _ in tested], adjust_p_values([p for _, p in tested]), strict=True)
+    families = len({part for _, part, _ in adjusted})
+    adjusted = {key: min(1.0, families * p) for key, p in adjusted.items()}
 
     def adjust_columns(name: str, part: str, columns: Mapping[str, ProfiledColumn]) -> dict[str, ProfiledColumn]:
         known = {column: adjusted.get((name, part, column)) for column in columns}
