@@ -48,7 +48,7 @@ NOT_FOUND_STATUS = 1
 @click.option("--change", is_flag=True, help="Attribute the differing rows to the parts of the change instead.")
 @click.option(
     "--by",
-    type=click.Choice(["file", "hunk"]),
+    type=click.Choice(["file", "hunk", "commit"]),
     help="With --change: the parts; default: files, or the hunks of the only changed file.",
 )
 @name_option

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.impact.diff import compare_versions
 from sandbox.report.files import DiffResult, write_document
+from sandbox.report.stored_causes import add_known_causes
 
 if TYPE_CHECKING:
     from sandbox.config import Project
@@ -19,6 +20,5 @@ def diff(project: Project, versions: DiffVersions, options: DiffOptions, *, prog
     Raises:
         SandboxError: A version could not be judged; there is no verdict then.
     """
-    return write_document(
-        project, compare_versions(project, versions, options, progress=progress), values=options.values
-    )
+    document = compare_versions(project, versions, options, progress=progress)
+    return write_document(project, add_known_causes(project, document), values=options.values)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from sandbox.config.sections.outputs import GateSection
     from sandbox.manifest.diff import ArtifactDiff, DataTestResult, NotCompared, RuleChange
-    from sandbox.manifest.expected_columns import ExpectedColumns
+    from sandbox.manifest.why.expected_columns import ExpectedColumns
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from sandbox.config.sections.outputs import GateSection
     from sandbox.manifest.diff import ArtifactDiff, NotCompared, OutputDiff, RuleChange
-    from sandbox.manifest.expected_columns import ExpectedColumns
+    from sandbox.manifest.why.expected_columns import ExpectedColumns
 
 _MAX_NAMES = 5
 

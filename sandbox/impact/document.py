@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from sandbox.config.sections.outputs import GateSection
     from sandbox.impact.rule_judgement import RuleJudgement
     from sandbox.manifest.diff import ArtifactDiff, DataTestResult, DbtBuild, OutputDiff
-    from sandbox.manifest.expected_columns import ExpectedColumns
     from sandbox.manifest.production.drift import DriftCheck
     from sandbox.manifest.sample import SampleManifest
     from sandbox.manifest.separability import SeparabilityChecks
+    from sandbox.manifest.why.expected_columns import ExpectedColumns
     from sandbox.runner.run import Run
 
 REPORT_FILE = "report.html"

@@ -8,9 +8,10 @@ from pydantic import Field, JsonValue
 
 from sandbox.manifest.diff_sides import DiffSide, EnvironmentReference, NoiseRun, SampleReference
 from sandbox.manifest.document import Document, DocumentPart
-from sandbox.manifest.expected_columns import ExpectedColumns
 from sandbox.manifest.output_estimate import OutputEstimate, upgrade_estimate
 from sandbox.manifest.separability import SeparabilityChecks
+from sandbox.manifest.why.cause import OutputCause
+from sandbox.manifest.why.expected_columns import ExpectedColumns
 
 DataTestOutcome = Literal["passed", "failed", "newly_failing", "fixed", "not_evaluated", "warned", "removed", "skipped"]
 Verdict = Literal["same", "within_gate", "outside_gate"]
@@ -411,8 +412,8 @@ class DiffDocument(Document):
     """The whole comparison. ``sample`` and ``environment`` are None for two plain tables.
 
     ``values`` is false if row values were redacted (``--no-values``). ``same_code``: both sides ran the same code in the
-    same stack, so that no change could show. ``expected_columns``
-    has the outputs of SQL whose lineage was followed.
+    same stack, so that no change could show. ``expected_columns`` has the outputs of SQL with a lineage, ``causes`` those
+    for which ``sandbox why`` found something.
     """
 
     FORMAT_VERSION: ClassVar[int] = 2
@@ -440,6 +441,7 @@ class DiffDocument(Document):
     not_compared: list[NotCompared] = Field(default_factory=list)
     rule_changes: list[RuleChange] = Field(default_factory=list)
     expected_columns: dict[str, ExpectedColumns] = Field(default_factory=dict)
+    causes: dict[str, OutputCause] = Field(default_factory=dict)
     values: bool = True
     same_code: bool = False
 

@@ -45,15 +45,26 @@ def describe_estimate(output: OutputDiff) -> str | None:
         return None
     if not units.sample:
         return _describe_no_effect(output)
-    unit, population = get_unit_name(estimate), estimate.population or 0
-    part = format_share(units.estimate / population) if population else NO_VALUE
-    about = "" if units.status == "exact" else "about "
+    population = estimate.population or 0
     limits = "" if units.status == "exact" else _format_share_interval(units, population)
-    start = (
-        f"In production {about}{format_estimated_count(units)} of {format_number(population)} {unit} ({part}{limits})"
-    )
+    start = f"In production {_describe_units(estimate, units, limits)}"
     total = _describe_total_change(output)
     return f"{start} would {_describe_unit_effect(output)}{f'; {total}' if total else ''}."
+
+
+def describe_affected_units(output: OutputDiff) -> str | None:
+    """Return how much of production is affected, without limits; None if it is not estimated."""
+    units = output.estimate.units_affected
+    if output.estimate.status != "estimated" or units is None or units.estimate is None or not units.sample:
+        return None
+    return f"in production {_describe_units(output.estimate, units, '')}"
+
+
+def _describe_units(estimate: OutputEstimate, units: EstimatedFigure, limits: str) -> str:
+    population = estimate.population or 0
+    part = format_share(units.estimate / population) if population and units.estimate is not None else NO_VALUE
+    about = "" if units.status == "exact" else "about "
+    return f"{about}{format_estimated_count(units)} of {format_number(population)} {get_unit_name(estimate)} ({part}{limits})"
 
 
 def explain_missing_estimate(output: OutputDiff) -> str | None:

@@ -40,21 +40,29 @@ class DiffResult:
 
 def write_document(project: Project, document: DiffDocument, *, values: bool) -> DiffResult:
     """Write a project's document and reports atomically; without ``values``, none contains a value of a row."""
+    document = document if values else redact_document(document)
+    folder = project.state_folder / "diffs" / document.id
+    with stage_folder(folder) as staged:
+        for name, text in render_files(project, document).items():
+            (staged / name).write_text(text, "utf-8")
+        restrict_access(staged)
+    return DiffResult(document=document, folder=folder)
+
+
+def render_files(project: Project, document: DiffDocument) -> dict[str, str]:
+    """Return the text of each file of a diff."""
     # jinja2 is slow to import, and a comparison of two tables has no files.
     from sandbox.report.html.page import render_html  # noqa: PLC0415
     from sandbox.report.junit import render_junit  # noqa: PLC0415
     from sandbox.report.markdown import render_comment  # noqa: PLC0415
     from sandbox.sampler.profile import storage  # noqa: PLC0415
 
-    document = document if values else redact_document(document)
-    folder = project.state_folder / "diffs" / document.id
     profile = (
         storage.find_profile(project, find_home_folder(), document.sample.fingerprint) if document.sample else None
     )
-    with stage_folder(folder) as staged:
-        (staged / DOCUMENT_FILE).write_text(document.to_json_text(), "utf-8")
-        (staged / REPORT_FILE).write_text(render_html(document, profile), "utf-8")
-        (staged / COMMENT_FILE).write_text(render_comment(document), "utf-8")
-        (staged / JUNIT_FILE).write_text(render_junit(document), "utf-8")
-        restrict_access(staged)
-    return DiffResult(document=document, folder=folder)
+    return {
+        DOCUMENT_FILE: document.to_json_text(),
+        REPORT_FILE: render_html(document, profile),
+        COMMENT_FILE: render_comment(document),
+        JUNIT_FILE: render_junit(document),
+    }

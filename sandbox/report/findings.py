@@ -18,6 +18,8 @@ from sandbox.report import estimates, reservations
 from sandbox.report.figures import get_unit_name
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sandbox.manifest.diff import (
         ColumnChanges,
         ColumnSlice,
@@ -45,15 +47,15 @@ VERDICT_TEXTS: dict[Verdict, str] = {
 }
 
 
-def summarize_diff(document: DiffDocument) -> str:
+def summarize_diff(document: DiffDocument, details: Sequence[str] = ()) -> str:
     """Return the finding in one line, without the verdict's name.
 
-    It names everything excluded from the verdict.
+    It names everything excluded from the verdict. ``details`` follow what is said of the most important output.
     """
-    return "; ".join([_summarize_outputs(document), *reservations.summarize_reservations(document)])
+    return "; ".join([_summarize_outputs(document, details), *reservations.summarize_reservations(document)])
 
 
-def _summarize_outputs(document: DiffDocument) -> str:
+def _summarize_outputs(document: DiffDocument, details: Sequence[str]) -> str:
     ordered = sort_outputs(document)
     if not ordered:
         return f"{format_count(len(document.artifacts), 'artifact')}" if document.artifacts else "no output to compare"
@@ -62,7 +64,7 @@ def _summarize_outputs(document: DiffDocument) -> str:
         summary = f"{format_count(len(ordered), 'output')}, {_describe_equality(document)}"
         return ", but ".join([summary, *describe_gate_failures(document, accept=False)[:1]])
     name, output = differing[0]
-    summary = f"{truncate_text(name, _MAX_NAME_LENGTH)}: {', '.join(describe_output(output))}"
+    summary = "; ".join([f"{truncate_text(name, _MAX_NAME_LENGTH)}: {', '.join(describe_output(output))}", *details])
     others = [
         f"{truncate_text(other, _MAX_NAME_LENGTH)} ({_summarize_output(other_output)})"
         for other, other_output in differing[1 : 1 + _MAX_NAMES]
@@ -198,8 +200,8 @@ def describe_rule(result: GateResult) -> str:
     return f"{result.rule}: {found}, limit {result.limit}"
 
 
-def describe_segment(segment: RowSegment) -> str:
-    """Return the description of a segment of differing rows.
+def describe_segment(segment: RowSegment, *, shares: bool = True) -> str:
+    """Return the description of a segment of differing rows, with its shares of all rows if wanted.
 
     >>> from sandbox.manifest.diff import RowSegment, ColumnSlice
     >>> country = ColumnSlice(column="country", values=["DE", None])
@@ -207,10 +209,10 @@ def describe_segment(segment: RowSegment) -> str:
     '98.0 % of differing rows have country DE or NULL (12.0 % of all rows; 50.0 % of those differ)'
     """
     part = "all" if segment.covered == 1 else f"{format_share(segment.covered)} of"
-    return (
-        f"{part} differing rows {'lie in' if _has_hidden_values(segment) else 'have'} {describe_slices(segment)} "
-        f"({format_share(segment.rows)} of all rows; {format_share(segment.differing)} of those differ)"
-    )
+    text = f"{part} differing rows {'lie in' if _has_hidden_values(segment) else 'have'} {describe_slices(segment)}"
+    if not shares:
+        return text
+    return f"{text} ({format_share(segment.rows)} of all rows; {format_share(segment.differing)} of those differ)"
 
 
 def describe_slices(segment: RowSegment) -> str:
@@ -278,12 +280,12 @@ def describe_null_columns(document: DiffDocument) -> list[str]:
     return found
 
 
-def locate_differences(document: DiffDocument) -> list[str]:
-    """Return the segments of differing rows, one line per output."""
+def locate_differences(document: DiffDocument, *, beside: str | None = None) -> list[str]:
+    """Return the segments of differing rows, one line per output, without the output ``beside``."""
     return [
         f"{join_names([name])}: {describe_segment(output.segments[0])}"
         for name, output in sort_outputs(document)
-        if output.segments
+        if output.segments and name != beside
     ]
 
 

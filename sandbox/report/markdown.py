@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from sandbox.formatting import escape_hidden, format_value, truncate_text
-from sandbox.report import dbt_changes, expected_columns, findings, reservations
+from sandbox.report import causes, dbt_changes, expected_columns, findings, reservations
 from sandbox.report.production.drift import describe_sample
 from sandbox.report.templates import render_template
 
@@ -32,7 +32,7 @@ def render_comment(document: DiffDocument) -> str:
             "sample_age": describe_sample(document),
             "document": document,
             "verdict": findings.VERDICT_TEXTS[document.verdict],
-            "headline": findings.summarize_diff(document),
+            "headline": causes.write_lead(document),
             "outputs": [(name, output) for name, output in ordered if not output.is_same][:MAX_OUTPUTS],
             "unlisted": sum(not output.is_same for _, output in ordered) - MAX_OUTPUTS,
             "equal": equal,
@@ -48,7 +48,8 @@ def render_comment(document: DiffDocument) -> str:
             "artifacts": reservations.describe_artifacts(document),
             "null_columns": findings.describe_null_columns(document),
             "keys": findings.describe_unusual_keys(document),
-            "where": findings.locate_differences(document)[:1],
+            "where": causes.locate_other_differences(document)[:1],
+            "causes": causes.describe_causes(document),
             "tests": [findings.describe_test(test) for test in findings.list_notable_tests(document)],
         },
     )

@@ -51,6 +51,14 @@ def test_the_witness_is_one_customer_and_its_test_tells_the_versions_apart(shop:
     assert run_written_test(shop, folder) == 0
     shop.git("stash", "pop")
 
+    report = folder.parents[1]
+    stored = json.loads((report / "diff.json").read_text("utf-8"))
+    assert stored["causes"]["value"]["smallest"] == {"customers": 1, "orders": 1}
+    lead = "smallest case: 1 row of customers and 1 row of orders"
+    assert lead in (report / "comment.md").read_text("utf-8")
+    diffed = shop.run("diff")
+    assert lead in " ".join(diffed.stdout.split())
+
     again = shop.run("why", "--json").json
     assert (again["runs"], again["witness"]) == (0, witness)
     hidden = shop.run("why", "--json", "--no-values").json
@@ -112,6 +120,37 @@ def test_each_row_is_attributed_to_the_edit_that_changed_it(shop: Shop) -> None:
     assert found == {("alone", "7"), ("alone", "12"), ("together", "17", "22")}
     assert sum(one["rows"] for one in output["explanations"]) == output["rows"]
     assert all(one["units"] == one["rows"] for one in output["explanations"])
+    report = json.loads((Path(done.json["path"]).parent / "diff.json").read_text("utf-8"))
+    assert {one["kind"] for one in report["causes"]["value"]["explanations"]} == {"alone", "together"}
+    page = (Path(done.json["path"]).parent / "report.html").read_text("utf-8")
+    assert "pipeline.py:17 + pipeline.py:22, only together" in page.replace("\N{NO-BREAK SPACE}", " ")
     shown = shop.run("why", "--change", "--by", "file").stdout
     assert "pipeline.py" in shown
     assert shop.run("why", "--by", "file").status == 2
+
+
+def test_rows_are_attributed_to_commits_and_to_what_is_not_committed(shop: Shop) -> None:
+    (shop.root / "pipeline.py").write_text(EDITS, "utf-8")
+    shop.git("commit", "-q", "-a", "-m", "four places")
+    shop.git("switch", "-q", "-c", "change")
+    for name in ("FIRST", "LEFT"):
+        shop.edit("pipeline.py", f'{name} = "0"', f'{name} = "1"')
+        shop.git("commit", "-q", "-a", "-m", f"set {name}")
+    shop.git("commit", "-q", "--allow-empty", "-m", "nothing")
+    shop.edit("pipeline.py", 'RIGHT = "0"', 'RIGHT = "1"')
+    done = shop.run("why", "--change", "--by", "commit", "--json")
+    assert done.status == 0, done.stderr
+    assert [part.partition(" ")[2] for part in done.json["parts"]] == ["set FIRST", "set LEFT", "tree"]
+    [alone, together] = sorted(done.json["outputs"]["value"]["explanations"], key=lambda one: str(one["kind"]))
+    assert (alone["kind"], alone["parts"][0].endswith(" set FIRST")) == ("alone", True)
+    assert (together["kind"], together["parts"][1]) == ("together", "working tree")
+    shop.git("commit", "-q", "-a", "-m", "set RIGHT, then FIRST again")
+    shop.edit("pipeline.py", 'FIRST = "1"', 'FIRST = "2"')
+    shop.git("commit", "-q", "-a", "-m", "again")
+    failed = shop.run("why", "--change", "--by", "commit", "--json").json["failed"]
+    assert any("does not apply without the other commits" in reason for reason in failed.values()), failed
+    shop.git("switch", "-q", "-c", "other", "main")
+    shop.git("commit", "-q", "--allow-empty", "-m", "elsewhere")
+    refused = shop.run("why", "--change", "--by", "commit", "--baseline", "change")
+    assert refused.status == 2
+    assert "git rebase change" in refused.stderr

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.impact.attribution.attribute import attribute_change
 from sandbox.impact.diff import open_comparison
-from sandbox.report.files import write_document
+from sandbox.manifest.why.cause import OutputCause
+from sandbox.report.stored_causes import add_causes, write_or_find_document
 from sandbox.store.folder import choose_modes, make_staging_folder, write_file
 
 if TYPE_CHECKING:
@@ -47,9 +48,15 @@ def why_change(
         open_comparison(project, versions, options, progress=progress) as comparison,
         make_staging_folder(project.state_folder, label="why") as folder,
     ):
-        stored = write_document(project, comparison.document, values=options.values)
+        stored = write_or_find_document(project, comparison.document, values=options.values)
         document = attribute_change(comparison, kind=kind, folder=folder, progress=progress)
     assert stored.folder is not None
     path = stored.folder / ATTRIBUTION_FILE
     write_file(path, document.to_json_text(), mode=choose_modes()[1])
+    causes = {
+        name: OutputCause(rows=output.rows, explanations=output.explanations)
+        for name, output in document.outputs.items()
+        if output.explanations
+    }
+    add_causes(project, stored.folder, causes)
     return AttributionResult(document=document, path=path)

@@ -21,9 +21,10 @@ from sandbox.impact.witness.preparation import (
 from sandbox.impact.witness.search import WitnessSearch
 from sandbox.impact.witness.trials import Budget
 from sandbox.manifest.canonical_json import hash_json
+from sandbox.manifest.why.cause import OutputCause
 from sandbox.manifest.why.witness import WitnessDocument
 from sandbox.report import witness_files as files
-from sandbox.report.files import write_document
+from sandbox.report.stored_causes import add_causes, write_or_find_document
 from sandbox.store.folder import make_staging_folder, publish_folder, restrict_access
 from sandbox.store.seal_key import load_seal_key
 
@@ -90,15 +91,20 @@ def why(project: Project, versions: DiffVersions, options: WhyOptions, *, progre
     if options.target is not None:
         files.check_target(options.target)
     with open_comparison(project, versions, options.diff, progress=progress) as comparison:
-        stored = write_document(project, comparison.document, values=options.diff.values)
+        stored = write_or_find_document(project, comparison.document, values=options.diff.values)
         assert stored.folder is not None
         name = choose_output(comparison.document, options.output)
         folder = options.target or stored.folder / WITNESS_FOLDER / name
         search = _Search(project=project, comparison=comparison, name=name, options=options)
         known = _copy_stored_witness(project, search.identity, folder)
         if known is not None:
-            return WhyResult(output=name, runs=0, witness=known, folder=folder)
-        return search.run(folder, progress)
+            result = WhyResult(output=name, runs=0, witness=known, folder=folder)
+        else:
+            result = search.run(folder, progress)
+    if result.witness is not None:
+        cause = OutputCause(smallest=result.witness.rows, is_minimal=result.witness.is_minimal)
+        add_causes(project, stored.folder, {name: cause})
+    return result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,6 +221,8 @@ def _copy_stored_witness(project: Project, identity: str, folder: Path) -> Witne
         with contextlib.suppress(StoreError):
             document = WitnessDocument.read(path, key=load_seal_key())
             if document.identity == identity:
+                if path.parent == folder:
+                    return document
                 with make_staging_folder(folder.absolute().parent, label="witness") as copied:
                     shutil.copytree(path.parent, copied, dirs_exist_ok=True)
                     restrict_access(copied)

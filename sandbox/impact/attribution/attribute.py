@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from sandbox.compare import OutputRules
 from sandbox.compare.rows.row_files import RowFileOptions
 from sandbox.dbt import runs
 from sandbox.errors import PipelineError, PipelineMemoryError, PipelineTimeoutError, SandboxError, UsageError
+from sandbox.impact.attribution.commits import list_commit_parts
 from sandbox.impact.attribution.explanations import explain_rows
 from sandbox.impact.attribution.row_names import RowNamer
 from sandbox.impact.compare_outputs import build_comparison_options, compare_tables
@@ -28,7 +30,9 @@ if TYPE_CHECKING:
     from sandbox.impact.diff import Comparison
     from sandbox.impact.sides import RunnableSide
     from sandbox.model import Progress, TableFiles
-    from sandbox.runner.code.code_parts import CodePart, PartKind
+    from sandbox.runner.code.code_parts import CodePart, CommitPart, PartKind
+
+    Part = CodePart | CommitPart
 
 MAX_PARTS = 12
 _RUN_FAILURES = (PipelineError, PipelineTimeoutError, PipelineMemoryError)
@@ -42,7 +46,7 @@ def attribute_change(
 
     Args:
         comparison: The comparison of both versions.
-        kind: The kind of the parts; None takes files, or the hunks of the only changed file.
+        kind: The kind of the parts. None takes files, or the hunks of the only changed file.
         folder: An empty folder for rows.
         progress: Shows the runs.
 
@@ -56,7 +60,14 @@ def attribute_change(
             hint="compare the stacks alone: sandbox diff --stack FILE",
         )
     change = CodeChange(sides[0].request.code, sides[1].request.code)
-    parts = _choose_parts(change, kind)
+    with contextlib.ExitStack() as opened:
+        parts = list_commit_parts(change, *sides, opened) if kind == "commit" else _choose_parts(change, kind)
+        return _attribute_parts(comparison, change, parts, folder=folder, progress=progress)
+
+
+def _attribute_parts(
+    comparison: Comparison, change: CodeChange, parts: Sequence[Part], *, folder: Path, progress: Progress
+) -> AttributionDocument:
     if not parts:
         raise UsageError("no file of the code differs between the two versions", hint="sandbox diff")
     check_part_count(parts, MAX_PARTS)
@@ -72,7 +83,7 @@ def attribute_change(
     )
 
 
-def _choose_parts(change: CodeChange, kind: PartKind | None) -> list[CodePart]:
+def _choose_parts(change: CodeChange, kind: PartKind | None) -> Sequence[Part]:
     if kind is not None:
         return change.list_parts(kind)
     found = change.list_parts("file")
@@ -92,7 +103,7 @@ class _PartTrials:
 
     comparison: Comparison
     change: CodeChange
-    parts: Sequence[CodePart]
+    parts: Sequence[Part]
     alone: dict[int, Tables] = field(default_factory=dict)
     without: dict[int, Tables] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
@@ -126,7 +137,7 @@ class _PartTrials:
             if output.rows.different > output.rows.noise + output.rows.rounding
         }
 
-    def _run(self, side: RunnableSide, chosen: Sequence[CodePart], ref: str) -> Tables:
+    def _run(self, side: RunnableSide, chosen: Sequence[Part], ref: str) -> Tables:
         code = self.change.build_version(chosen, ref)
         changed = dataclasses.replace(side, request=dataclasses.replace(side.request, code=code))
         project = side.context.project

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sandbox.impact.document import DiffFindings
     from sandbox.impact.expected_columns.model_graph import ModelGraph
     from sandbox.impact.sides import RunnableSide
-    from sandbox.manifest.expected_columns import ExpectedColumns
+    from sandbox.manifest.why.expected_columns import ExpectedColumns
     from sandbox.runner.run import Run
 
 IDLE_SUFFIXES = frozenset({".md", ".rst"})

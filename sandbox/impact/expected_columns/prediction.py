@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from sandbox.impact.expected_columns.model_graph import GraphDigester
-from sandbox.manifest.expected_columns import ExpectedColumns
+from sandbox.manifest.why.expected_columns import ExpectedColumns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,1 +1,1 @@
-"""What ``sandbox why`` stores."""
+"""What explains a diff: the smallest case, the parts of the change, the columns that it leads to."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import sandbox
 from sandbox.formatting import format_duration, format_number, format_size
-from sandbox.report import dbt_changes, estimates, expected_columns, findings, reservations
+from sandbox.report import causes, dbt_changes, estimates, expected_columns, findings, reservations
 from sandbox.report import sample_profile as profile_words
 from sandbox.report.figures import build_figure_rows, get_unit_name
 from sandbox.report.html import charts
@@ -87,9 +87,10 @@ def _render_page(document: DiffDocument, profile: SampleProfile | None, room: De
         values={
             "document": document,
             "verdict": findings.VERDICT_TEXTS[document.verdict],
-            "headline": findings.summarize_diff(document),
+            "headline": causes.write_lead(document),
             "notes": [
                 *(("Unexpected", line) for line in expected_columns.describe_unexpected(document)),
+                *(("Cause", line) for line in causes.describe_causes(document)),
                 *(("Rule", line) for line in reservations.describe_rule_changes(document)),
                 *(("Not judged", line) for line in reservations.describe_reservations(document)),
                 *(("NULL", line) for line in findings.describe_null_columns(document)),
@@ -101,6 +102,7 @@ def _render_page(document: DiffDocument, profile: SampleProfile | None, room: De
             "users": dbt_changes.list_users(document),
             "contracts": dbt_changes.describe_contract_changes(document),
             "build_figure_rows": build_figure_rows,
+            "where": causes.locate_other_differences(document)[:1],
             "lead": choose_lead_estimate(document, ordered),
             "differing": differing,
             "equal": [(name, output) for name, output in ordered if output.is_same],

@@ -19,7 +19,7 @@ from sandbox.formatting import (
     format_value,
     truncate_text,
 )
-from sandbox.report import dbt_changes, expected_columns, findings, reservations
+from sandbox.report import causes, dbt_changes, expected_columns, findings, reservations
 from sandbox.report.production.drift import describe_old_sample
 
 if TYPE_CHECKING:
@@ -56,7 +56,10 @@ def render_diff(document: DiffDocument) -> Group:
     parts += [_render_line("estimate", line, "magenta") for line in findings.describe_estimates(document)]
     parts += _render_first_lines("NULL", findings.describe_null_columns(document), "yellow", most=_MAX_KEYS)
     parts += _render_first_lines("key", findings.describe_unusual_keys(document), "cyan", most=_MAX_KEYS)
-    parts += [_render_line("where", line, "magenta") for line in findings.locate_differences(document)[:_MAX_SEGMENTS]]
+    parts += [
+        _render_line("where", line, "magenta") for line in causes.locate_other_differences(document)[:_MAX_SEGMENTS]
+    ]
+    parts += _render_first_lines("cause", causes.describe_causes(document), "magenta", most=_MAX_SEGMENTS)
     parts += _render_examples(document)
     parts += _render_first_lines("expected", expected_columns.describe_expected(document), "cyan", most=_MAX_KEYS)
     parts += [_render_line("dbt", line, "cyan") for line in dbt_changes.describe_model_changes(document)]
@@ -88,7 +91,7 @@ def _render_verdict(document: DiffDocument) -> Text:
     return Text.assemble(
         (findings.VERDICT_TEXTS[document.verdict], VERDICT_STYLES[document.verdict]),
         ": ",
-        (escape_hidden(findings.summarize_diff(document)), "bold"),
+        (escape_hidden(causes.write_lead(document)), "bold"),
     )
 
 

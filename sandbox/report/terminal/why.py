@@ -9,7 +9,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from sandbox.formatting import escape_hidden, format_count, format_duration, format_number, truncate_text
+from sandbox.formatting import escape_hidden, format_count, format_duration, truncate_text
+from sandbox.report.causes import count_rows, describe_explained_rows, describe_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,27 +52,11 @@ def render_attribution(document: AttributionDocument) -> RenderableType:
 
 def _describe_explanation(explanation: RowExplanation) -> str:
     """Describe rows with one explanation in a line."""
-    parts = " + ".join(explanation.parts)
-    phrase = {
-        "alone": parts,
-        "together": f"{parts}, only together",
-        "each": f"{' or '.join(explanation.parts)}, each alone",
-        "several": f"{parts}, in combination",
-        "unknown": "no single part",
-    }[explanation.kind]
-    units = ""
-    if explanation.units is not None:
-        production = format_number(round(explanation.production_units or 0))
-        units = f" of {format_count(explanation.units, 'unit')}, about {production} in production"
-    return f"{format_count(explanation.rows, 'row')}{units}: {phrase}"
+    return f"{describe_explained_rows(explanation)}: {describe_parts(explanation)}"
 
 
 def _summarize(witness: WitnessDocument, runs: int) -> str:
-    rows = " and ".join(
-        format_count(count, f"row of {table}", f"rows of {table}")
-        for table, count in witness.rows.items()
-        if count and table != witness.unit
-    )
+    rows = count_rows({table: count for table, count in witness.rows.items() if table != witness.unit})
     units = format_count(witness.unit_count, f"row of {witness.unit}", f"rows of {witness.unit}")
     of_all = "" if witness.differing_units is None else f", of {witness.differing_units:,} whose rows differ"
     cost = f"{format_count(runs, 'run')}, {format_duration(witness.seconds)}" if runs else "found before"

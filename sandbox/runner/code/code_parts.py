@@ -7,16 +7,16 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from sandbox.errors import UsageError
+from sandbox.errors import PipelineError, UsageError
 from sandbox.formatting import format_count
 from sandbox.model import CodeVersion
 from sandbox.runner.code.checkout import CodeCheckout
 from sandbox.runner.code.code_index import CodeIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-PartKind = Literal["file", "hunk"]
+PartKind = Literal["file", "hunk", "commit"]
 
 MERGED_LINES = 3
 """Changes with at most so many equal lines between them are one hunk."""
@@ -55,6 +55,14 @@ class CodePart:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CommitPart:
+    """A commit of a change, or what the working tree has beyond the last one; ``trees`` are those before and after it."""
+
+    label: str
+    trees: tuple[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class FileEntry:
     """A file of a git tree."""
 
@@ -88,8 +96,12 @@ class CodeChange:
             return [CodePart(path=path) for path in changed]
         return [part for path in changed for part in self._split_file(path)]
 
-    def build_version(self, parts: Collection[CodePart], ref: str) -> CodeCheckout:
-        """Build the baseline with these parts of the change alone."""
+    def build_version(self, parts: Sequence[CodePart | CommitPart], ref: str) -> CodeCheckout:
+        """Build the baseline with these parts of the change alone; commits are applied in their order.
+
+        Raises:
+            PipelineError: A commit does not apply without others.
+        """
         self._number += 1
         index = CodeIndex(
             location=self._candidate.index.location,
@@ -98,13 +110,31 @@ class CodeChange:
             name=f"part-{self._number}",
         )
         index.git.run("read-tree", self._base_tree)
-        for path in sorted({part.path for part in parts}):
-            entry = self._build_entry(path, [part for part in parts if part.path == path])
+        for commit in (part for part in parts if isinstance(part, CommitPart)):
+            self._apply_commit(index, commit)
+        pieces = [part for part in parts if isinstance(part, CodePart)]
+        for path in sorted({part.path for part in pieces}):
+            entry = self._build_entry(path, [part for part in pieces if part.path == path])
             record = f"0 {'0' * 40}\t{path}" if entry is None else f"{entry.mode} {entry.object_id}\t{path}"
             index.git.run("update-index", "-z", "--index-info", stdin=os.fsencode(record) + b"\0")
         tree = index.git.run("write-tree").decode().strip()
         version = CodeVersion(ref=ref, commit=None, tree=tree, dirty=True)
         return CodeCheckout(version=version, index=index, project_path=self._candidate.project_path)
+
+    def add_tree(self, code: CodeCheckout) -> str:
+        """Return the tree of another version, which stays open, and make its objects available."""
+        self._candidate.index.scratch.add_objects(code.index.scratch.objects)
+        return code.version.tree
+
+    def _apply_commit(self, index: CodeIndex, commit: CommitPart) -> None:
+        patch = index.git.run(
+            "diff-tree", "-r", "-p", "--binary", "--full-index", "--no-renames", "--no-ext-diff", *commit.trees
+        )
+        if (
+            patch
+            and index.git.try_run("apply", "--cached", "--3way", "--whitespace=nowarn", "-", stdin=patch).returncode
+        ):
+            raise PipelineError(f"{commit.label} does not apply without the other commits")
 
     def _list_files(self, tree: str) -> Mapping[str, FileEntry]:
         listed = os.fsdecode(self._candidate.index.git.run("ls-tree", "-r", "-z", "--full-tree", tree))
@@ -184,7 +214,7 @@ def apply_hunks(before: Sequence[bytes], after: Sequence[bytes], parts: Sequence
     return lines
 
 
-def check_part_count(parts: Sequence[CodePart], most: int) -> None:
+def check_part_count(parts: Sequence[CodePart | CommitPart], most: int) -> None:
     """Check that the parts are few enough to run each alone and each left out.
 
     Raises:

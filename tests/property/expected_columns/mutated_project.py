@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.impact.expected_columns.model_graph import ModelGraph
-    from sandbox.manifest.expected_columns import ExpectedColumns
+    from sandbox.manifest.why.expected_columns import ExpectedColumns
 
 
 @dataclass(frozen=True, kw_only=True)

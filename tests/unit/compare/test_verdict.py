@@ -18,8 +18,8 @@ from sandbox.manifest.diff import (
     RowKey,
     SchemaChanges,
 )
-from sandbox.manifest.expected_columns import ExpectedColumns
 from sandbox.manifest.output_estimate import OutputEstimate
+from sandbox.manifest.why.expected_columns import ExpectedColumns
 
 
 def output(

@@ -38,6 +38,7 @@ from sandbox.manifest.diff import (
 from sandbox.manifest.diff_sides import DiffSide, EnvironmentReference, SampleReference
 from sandbox.manifest.output_estimate import AffectedUnits, EstimatedFigure, OutputEstimate
 from sandbox.report import dbt_changes, findings
+from sandbox.report.causes import write_lead
 from sandbox.report.findings import summarize_diff
 from sandbox.report.html.graph import build_graph_picture
 from sandbox.report.html.page import render_html as html_report
@@ -181,8 +182,10 @@ def test_the_verdict_is_one_sentence_with_output_rows_and_units() -> None:
         == "customer_value: 412 of 20,311 rows changed (2.0 %), 398 customers affected in the sample"
     )
     shown = terminal(found, width=120)
-    assert shown.startswith(f"outside the gate: {summarize_diff(found)}\n")
-    assert summarize_diff(found) in Tags(html_report(found)).text
+    lead = write_lead(found)
+    assert lead.startswith(summarize_diff(found))
+    assert " ".join(shown.split()).startswith(f"outside the gate: {lead} output rows")
+    assert lead in Tags(html_report(found)).text
     assert "398 customers affected" in render_comment(found)
 
 
@@ -334,7 +337,7 @@ def test_values_of_rows_can_be_left_out_of_everything() -> None:
         assert "secret" not in text, kind
         assert "412" in text, kind
     for kind in ("terminal", "html", "comment"):
-        text = Tags(everything(hidden)[kind]).text.replace("\n", " ")
+        text = " ".join(Tags(everything(hidden)[kind]).text.split())
         assert "98.0 % of differing rows lie in one slice of v and age" in text, kind
     assert "values of rows are left out" in everything(hidden)["html"]
     assert DiffDocument.parse(hidden.to_json_text(), origin="here") == hidden
