@@ -1,4 +1,4 @@
-"""Write the opening sentence of a report: what differs, how much of production, where, because of what, the smallest case."""
+"""Write the opening sentence of a report: the differences, their share of production, place, cause and smallest case."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def write_lead(document: DiffDocument) -> str:
 
 
 def locate_other_differences(document: DiffDocument) -> list[str]:
-    """Return the segments of outputs other than that of the opening sentence."""
+    """Return the segments of all outputs but the one of the opening sentence."""
     return findings.locate_differences(document, beside=_find_lead_output(document))
 
 
 def describe_causes(document: DiffDocument) -> list[str]:
-    """Return the parts of the change with the rows of each, one line per output, unless the opening sentence says it all."""
+    """Return the parts of the change with the rows of each, one line per output, beyond the opening sentence."""
     lead, lines = _find_lead_output(document), []
     for name, cause in document.causes.items():
         parts = [
@@ -61,7 +61,7 @@ def describe_parts(explanation: RowExplanation) -> str:
 
 
 def describe_explained_rows(explanation: RowExplanation) -> str:
-    """Return the rows of one explanation, their units and how many that are in production."""
+    """Return the rows and units of one explanation, with the estimated units of production."""
     units = ""
     if explanation.units is not None:
         production = format_number(round(explanation.production_units or 0))
@@ -86,7 +86,7 @@ def _find_lead_output(document: DiffDocument) -> str | None:
 
 
 def _describe_main_part(cause: OutputCause) -> str | None:
-    """Return the part of the change that explains the most rows; None if none does."""
+    """Return the part of the change behind the most rows; None if there is none."""
     known = [explanation for explanation in cause.explanations if explanation.kind != "unknown"]
     if not known:
         return None

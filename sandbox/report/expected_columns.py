@@ -1,4 +1,4 @@
-"""Describe the columns to which a change leads, and those that changed though it does not."""
+"""Describe expected and unexpected changes of columns."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MAX_NAMES = 8
 
 
 def describe_unexpected(document: DiffDocument) -> list[str]:
-    """Return the columns and rows that changed though nothing leads there, one line for each output."""
+    """Return the unexpected changes of columns and rows, one line for each output."""
     lines = []
     for name, columns in document.expected_columns.items():
         what = [_join(columns.unexpected)] if columns.unexpected else []
@@ -27,7 +27,7 @@ def describe_unexpected(document: DiffDocument) -> list[str]:
 
 
 def describe_expected(document: DiffDocument) -> list[str]:
-    """Return the columns to which the change leads, and those of which that is unknown, one line for each output."""
+    """Return the expected and the unknown columns, one line for each output."""
     lines = []
     for name, columns in document.expected_columns.items():
         phrases = []

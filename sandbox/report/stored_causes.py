@@ -1,4 +1,4 @@
-"""Keep the causes that ``sandbox why`` found beside the report of a diff, and rewrite the report with them."""
+"""Keep the findings of ``sandbox why`` beside the report of a diff, and rewrite the report with them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def write_or_find_document(project: Project, document: DiffDocument, *, values: 
 
 
 def add_known_causes(project: Project, document: DiffDocument) -> DiffDocument:
-    """Return a new document with the causes that are stored beside earlier reports of the same runs and differences."""
+    """Return a new document with the causes stored beside earlier reports of the same runs and differences."""
     for folder in sorted((project.state_folder / "diffs").glob(f"*-{document.id.split('-')[1]}-*"), reverse=True):
         with contextlib.suppress(StoreError):
             stored = DiffDocument.read(folder / DOCUMENT_FILE)
@@ -60,7 +60,7 @@ def add_causes(project: Project, folder: Path, causes: Mapping[str, OutputCause]
 
 
 def _merge_cause(known: OutputCause | None, found: OutputCause) -> OutputCause:
-    """Return a cause with the smallest case and the explanations that are known by now."""
+    """Return a cause with the newest smallest case and explanations."""
     if known is None:
         return found
     update: dict[str, object] = {}

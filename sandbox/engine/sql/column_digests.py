@@ -1,8 +1,8 @@
-"""Digest what decides the rows and each column of a query: equal digests on equal inputs are equal values.
+"""Digest everything that decides the rows and each column of a query: equal digests on equal inputs are equal values.
 
 Filters, joins, grouping and order decide the rows, and with them every column. An expression decides its own column.
-What cannot be resolved column by column (recursion, pivots, a star over unknown columns) is digested as a whole: then
-everything that the query reads decides each of its columns.
+A query beyond that (recursion, pivots, a star over unknown columns) is digested as a whole: all of its inputs decide
+each of its columns.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ROW_EXPRESSIONS = (exp.UDTF, exp.Explode, exp.GenerateSeries)
 
 
 class UnknownQueryError(Exception):
-    """It is not known what decides a query; the message says why."""
+    """The inputs of a query are unknown; the message says why."""
 
 
 class _UnresolvedError(Exception):
@@ -40,11 +40,11 @@ class _UnresolvedError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class RelationDigest:
-    """Digests of everything that decides a relation.
+    """Digests of the inputs and code behind a relation.
 
     Attributes:
-        rows: What decides its rows.
-        columns: What decides each column, ``rows`` included, by name in lower case; None if the names are unknown.
+        rows: The digest of its rows.
+        columns: The digest of each column, ``rows`` included, by name in lower case; None if the names are unknown.
     """
 
     rows: str
@@ -52,7 +52,7 @@ class RelationDigest:
 
     @property
     def whole(self) -> str:
-        """What decides the whole relation."""
+        """The digest of the whole relation."""
         return compute_digest("relation", self.rows, *(self.columns or {}).items())
 
 
@@ -89,7 +89,7 @@ def digest_query(
         query: The query; it is not changed.
         dialect: Its dialect, as sqlglot calls it.
         find_relation: Returns the digests of a relation by its name, in lower case and with its qualifiers.
-        output_columns: The names of the result's columns, for a query that is digested as a whole.
+        output_columns: The names of the result's columns, for a query digested as a whole.
 
     Raises:
         UnknownQueryError: Raised by ``find_relation``.
@@ -162,7 +162,7 @@ def _qualify(query: exp.Query, dialect: str, relations: Mapping[str, RelationDig
 
 @dataclass(frozen=True, kw_only=True)
 class _Place:
-    """Where a part of a query is: its scope, and the projections that other parts may name.
+    """The scope of a part of a query, and the projections of its query.
 
     ``hashes`` has those known so far, and None for one that is being hashed.
     """
@@ -256,7 +256,7 @@ class _QueryDigester:
     def _list_row_projections(
         self, select: exp.Select, projections: Mapping[str, exp.Expr], hashes: Mapping[str, str]
     ) -> Sequence[object]:
-        """Return what projections add to the decision on rows."""
+        """Return the parts of projections that decide rows."""
         grouping = select.args.get("group")
         takes_all = (
             bool(select.args.get("distinct"))
@@ -417,7 +417,7 @@ class _QueryDigester:
 
 
 def _hash_constant(part: Any) -> str:
-    """Hash an argument of a table function, which may not depend on a column."""
+    """Hash an argument of a table function; it may not depend on a column."""
     if isinstance(part, exp.Column | exp.Query | exp.Table):
         raise _UnresolvedError
     if isinstance(part, exp.Expr):

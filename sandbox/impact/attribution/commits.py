@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from sandbox.runner.code.code_parts import CodeChange
 
 MAX_COMMITS = 100
-"""Commits that are looked at: those without changed code count for nothing."""
+"""Maximum number of commits, those without changed code included."""
 _MAX_SUBJECT_LENGTH = 60
 
 
 def list_commit_parts(
     change: CodeChange, baseline: RunnableSide, candidate: RunnableSide, opened: contextlib.ExitStack
 ) -> list[CommitPart]:
-    """Return the commits of the candidate that the baseline lacks, and its uncommitted changes, oldest first.
+    """Return the commits of the candidate beyond the baseline, and its uncommitted changes, oldest first.
 
-    Merged branches count as one commit each. Commits that change no code are left out.
+    Merged branches count as one commit each. Commits without changed code are left out.
 
     Args:
         change: The change.

@@ -1,1 +1,1 @@
-"""Predict the columns that a change of SQL leads to, and compare them with those that changed."""
+"""Predict the effects of a change of SQL on columns, and compare them with the runs."""

@@ -1,4 +1,4 @@
-"""Read the models of a dbt run: compiled SQL, and digests of everything else that decides a node."""
+"""Read the models of a dbt run: compiled SQL, and digests of all other facts of a node."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def read_dbt_models(run: Run, sample_columns: Mapping[str, Collection[str]]) -> 
 
     Raises:
         StoreError: A record is damaged.
-        KeyError, TypeError, AttributeError: A record, which the project's code may have written, is not as dbt's runs leave it.
+        KeyError, TypeError, AttributeError: A record is not as dbt's runs leave it; the project's code may write to it.
     """
     record = read_build_record(run)
     if record is None or not all(has_document(run, name) for name in DOCUMENTS):

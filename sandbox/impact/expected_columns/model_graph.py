@@ -1,4 +1,4 @@
-"""Digest what decides each column of a project's models, from the tables of the sample up."""
+"""Digest each column of a project's models, from the tables of the sample up."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Model:
     Attributes:
         sql: Its query; None if it is none, or is not known.
         text: Its code, whatever it is.
-        other: A digest of everything else that decides it, besides the relations that it reads.
-        reads: The ids of the models and sources that it reads, where it has no query.
+        other: A digest of everything else besides its inputs.
+        reads: The ids of its inputs, where it has no query.
         columns: The names of its columns in this version's output; None if it has none.
         is_whole: Whether more than its query decides each column, as in snapshots.
-        problem: Why not everything that decides it is known.
+        problem: Why not all of its inputs are known.
     """
 
     sql: str | None
@@ -49,10 +49,10 @@ class ModelGraph:
     Attributes:
         models: The models, by id.
         outputs: The id of the model of each output.
-        sources: The digests of tables that no model makes, by id.
+        sources: The digests of the other tables, by id.
         names: The ids by the names of relations, in lower case; None for a name of several.
         dialect: The dialect of the queries, as sqlglot calls it.
-        state: A digest of the whole version: whatever may decide models of which not everything is known.
+        state: A digest of the whole version, for models with unknown inputs.
     """
 
     models: Mapping[str, Model]
@@ -84,9 +84,9 @@ class GraphDigester:
 
     Attributes:
         graph: The graph.
-        is_pinned: Whether models of which not everything is known count as equal in every version: then a digest that differs
-            does so because of code that is known.
-        problems: Why a model is not known, for those that were digested and are not.
+        is_pinned: Whether models with unknown inputs count as equal in every version: then only known code lets a digest
+            differ.
+        problems: Why a model has unknown inputs, by id.
     """
 
     graph: ModelGraph
@@ -112,7 +112,7 @@ class GraphDigester:
         return known
 
     def find_problem(self, key: str, differs: Callable[[str], bool]) -> str | None:
-        """Return why a model, or one that it reads, is not known; None if no such model differs."""
+        """Return why a model, or one of its inputs, is not known; None if no such model differs."""
         self.digest_model(key)
         seen, queue = {key}, [key]
         for model in queue:
@@ -149,7 +149,7 @@ class GraphDigester:
         )
 
     def _digest_program(self, key: str, model: Model) -> RelationDigest:
-        """Digest a model that is no SQL as a whole: it differs only if its code or something that it reads does."""
+        """Digest a program as a whole: it differs only if its code or one of its inputs does."""
         self._reads[key] = set(model.reads)
         self.problems[key] = f"{key.rpartition('.')[2]}: it is not SQL"
         read = [(name, self.digest_model(name).whole) for name in sorted(model.reads)]

@@ -1,4 +1,4 @@
-"""Say of each output's columns whether the change of the code leads to them, and whether they changed."""
+"""Predict the columns of each output that the change of the code leads to, and compare them with the runs."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _choose_dialect(side: RunnableSide) -> str:
 
 
 def _find_change_beyond_sql(baseline: RunnableSide, candidate: RunnableSide) -> str | None:
-    """Return a difference that no lineage of SQL files follows; dbt's records follow each of these."""
+    """Return a difference beyond the lineage of SQL files; dbt's records cover each of these."""
     if baseline.request.environment.id != candidate.request.environment.id:
         return "the libraries differ"
     if is_dbt_project(baseline.context.project):

@@ -1,4 +1,4 @@
-"""Compare the columns to which a change leads with those that changed."""
+"""Compare predicted with observed changes of columns."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Reach = Literal["same", "expected", "unknown"]
 
 @dataclass(frozen=True, kw_only=True)
 class OutputPrediction:
-    """What a change leads to in one output.
+    """The predicted effects of a change on one output.
 
     Attributes:
         rows: Whether it leads to the output's rows.
@@ -43,7 +43,7 @@ UNKNOWN_REASON = "no SQL of that name makes it"
 
 
 class ChangePredictor:
-    """Predicts what a change leads to.
+    """Predicts the effects of a change.
 
     Args:
         baseline: The models before.
@@ -56,7 +56,7 @@ class ChangePredictor:
         self._known = [GraphDigester(graph=graph, is_pinned=True) for graph in self._graphs]
 
     def predict(self, output: str, renamed: Mapping[str, str] | None = None) -> OutputPrediction:
-        """Return what the change leads to in an output; ``renamed`` maps the baseline's columns to the candidate's."""
+        """Return the effects on an output; ``renamed`` maps the baseline's columns to the candidate's."""
         keys = [graph.outputs.get(output) for graph in self._graphs]
         if keys[0] is None or keys[1] is None:
             return OutputPrediction(rows="unknown", columns={}, default="unknown", reason=UNKNOWN_REASON)
@@ -100,11 +100,11 @@ def _judge(pair: tuple[str | None, str | None], known: tuple[str | None, str | N
 
 
 def compare_with_prediction(output: OutputDiff, prediction: OutputPrediction, names: list[str]) -> ExpectedColumns:
-    """Sort the columns of an output on both sides by what was predicted and what was observed.
+    """Sort the columns of an output by prediction and observation.
 
     Args:
         output: The comparison.
-        prediction: What the change leads to.
+        prediction: The predicted effects.
         names: The columns of either side; a renamed one has the baseline's name.
     """
     skipped = {*output.ignored, *output.tainted}

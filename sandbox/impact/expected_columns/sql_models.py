@@ -65,7 +65,7 @@ def _build_model(found: list[str | None], columns: tuple[str, ...] | None) -> Mo
 
 
 def _list_queries(stem: str, text: str, dialect: str) -> Iterator[tuple[str, str | None]]:
-    """Yield the relations that a file makes, each with its query; None for a file that is not understood."""
+    """Yield the relations made by a file, each with its query; None for a file of something else."""
     if len(text) > MAX_SQL_CHARACTERS:
         yield stem, None
         return

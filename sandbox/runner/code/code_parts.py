@@ -56,7 +56,7 @@ class CodePart:
 
 @dataclass(frozen=True, kw_only=True)
 class CommitPart:
-    """A commit of a change, or what the working tree has beyond the last one; ``trees`` are those before and after it."""
+    """A commit of a change, or the uncommitted changes; ``trees`` are those before and after it."""
 
     label: str
     trees: tuple[str, str]
@@ -122,7 +122,7 @@ class CodeChange:
         return CodeCheckout(version=version, index=index, project_path=self._candidate.project_path)
 
     def add_tree(self, code: CodeCheckout) -> str:
-        """Return the tree of another version, which stays open, and make its objects available."""
+        """Return the tree of another open version, and make its objects available."""
         self._candidate.index.scratch.add_objects(code.index.scratch.objects)
         return code.version.tree
 
