@@ -22,9 +22,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from _pytest.terminal import TerminalReporter
+    from playwright.sync_api import Browser
 
     from tests.integration.sources.server import Server
 
+CHROMIUM_FLAGS = [
+    "--no-sandbox",  # Chromium refuses its own sandbox to root, whom containers and CI often are
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 # Machines are shared: no test may fail because an example took long. In CI the examples are always the same.
 settings.register_profile("project", deadline=None, derandomize=IN_CI)
 settings.load_profile("project")
@@ -104,3 +114,18 @@ def baseball() -> Path:
     if not folder.is_dir():
         skip_or_fail(f"the baseball tables are not there: {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Give Chromium; elsewhere than in CI a test is skipped without one."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = next((path for path in map(shutil.which, names) if path), None)
+    if found is None:
+        skip_or_fail("no Chromium is there; to get one: tests/browser/chromium.sh")
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - slow to import, for those that ask for it
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=found, args=CHROMIUM_FLAGS)
+        yield started
+        started.close()

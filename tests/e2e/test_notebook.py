@@ -17,6 +17,8 @@ from tests.waiting import PATIENCE_SECONDS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from playwright.sync_api import Browser
+
     from tests.projects import Shop
 
 pytestmark = [pytest.mark.slow, pytest.mark.docker]
@@ -52,7 +54,8 @@ def status(url: str, path: str, headers: dict[str, str] | None = None) -> int:
             return answer.status
 
 
-def test_the_notebook_shows_the_sample_to_who_has_its_token_and_changes_nothing(noted: Shop) -> None:
+def test_the_notebook_shows_the_sample_to_who_has_its_token_and_changes_nothing(noted: Shop, browser: Browser) -> None:
+    """Takes long: the notebook's image, and a page of it in a browser."""
     shop = noted
     created = shop.run("create", "--json", env=DOCKER)
     assert created.status == 0, created.stderr
@@ -69,6 +72,13 @@ def test_the_notebook_shows_the_sample_to_who_has_its_token_and_changes_nothing(
     host = described["HostConfig"]
     assert (host["ReadonlyRootfs"], host["CapDrop"]) == (True, ["ALL"])
     assert {one["HostIp"] for ports in host["PortBindings"].values() for one in ports} == {"127.0.0.1"}
+
+    # Opened in a browser it shows tables and a chart, without a cell that somebody has to run.
+    page = browser.new_page()
+    page.goto(url)
+    for selector in ("marimo-table", ".vega-embed"):
+        page.locator(selector).first.wait_for(state="attached", timeout=PATIENCE_SECONDS * 1000)
+    page.close()
 
     # As a program it carries out every cell, and fails where one does.
     ran = inside(container, "python", "/sandbox/notebooks/sample.py")
@@ -87,7 +97,8 @@ def test_the_notebook_shows_the_sample_to_who_has_its_token_and_changes_nothing(
     assert containers(shop) == [container]
     exported = shop.run("export", "compose", "--json", env=DOCKER)
     assert exported.status == 0, exported.stderr
-    assert any("services are not in it" in note for note in exported.json["notes"])
+    assert exported.json["notes"] == []
+    assert "\n  notebook:\n" in (shop.root / "compose.yaml").read_text("utf-8")
 
 
 def test_another_sample_is_another_notebook_service_and_notebooks_outlive_the_sandbox(noted: Shop) -> None:

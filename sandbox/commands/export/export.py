@@ -17,6 +17,7 @@ from sandbox.errors import ContainerEngineError, UsageError
 from sandbox.project.create import create
 from sandbox.project.pipeline_run import resolve_command
 from sandbox.project.services.labels import build_labels, build_object_name
+from sandbox.provisioner.services.notebook import RUN_CELLS_COMMAND
 from sandbox.store.folder import translate_os_errors, write_file
 from sandbox.store.paths import find_packaged_folder
 
@@ -150,6 +151,7 @@ def _render_template(template: str, content: _Export) -> str:
         services=content.services,
         load=_escape_variables(str(content.services.folder)),
         service_labels={key: _escape_variables(value) for key, value in labels.items()},
+        run_cells=_escape_variables(RUN_CELLS_COMMAND),
         notebook_home=f"{plan.HOME_PATH}:rw,nosuid,nodev,mode=0700,uid={user.uid},gid={user.gid},size=256m",
         notebook_mounts=_list_notebook_mounts(content),
     )

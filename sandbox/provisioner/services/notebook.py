@@ -36,6 +36,11 @@ if TYPE_CHECKING:
 FIRST_NOTEBOOK = "sample.py"
 NOTEBOOK_PORT = 2718
 NOTEBOOKS_PATH = "/sandbox/notebooks"
+# A notebook shows its tables and charts when it opens. Only a user's own settings may ask for that, and `HOME` is empty.
+RUN_CELLS_COMMAND = (
+    'mkdir -p "$HOME/.config/marimo" && '
+    'printf "[runtime]\\nauto_instantiate = true\\n" >"$HOME/.config/marimo/marimo.toml" && exec "$0" "$@"'
+)
 PROBE_SECONDS = 2.0
 # Increased when a running service must be recreated with the same image and sample.
 SERVICE_VERSION = 1
@@ -134,6 +139,7 @@ def _build_service(
             Mount(source=request.notebooks, target=NOTEBOOKS_PATH, writable=True),
         ),
         command=(
+            *("/bin/sh", "-c", RUN_CELLS_COMMAND),
             *("marimo", "edit", "--headless", "--host", "0.0.0.0", "--port", str(NOTEBOOK_PORT)),  # noqa: S104 - in its container
             *("--token-password-file", services.PASSWORD_PATH, "--skip-update-check"),
             *("--timeout", f"{request.idle_seconds / 60:g}", NOTEBOOKS_PATH),
