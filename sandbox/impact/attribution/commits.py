@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sandbox.errors import UsageError
-from sandbox.formatting import truncate_text
+from sandbox.formatting import format_count, truncate_text
 from sandbox.model import WORKING_TREE
 from sandbox.project.pipeline_run import open_code
 from sandbox.runner.code.code_parts import CommitPart
@@ -49,7 +49,7 @@ def list_commit_parts(
     listed = repository.git.run("rev-list", "--first-parent", "--reverse", f"{first.commit}..{last.commit}")
     commits = listed.decode().split()
     if len(commits) > MAX_COMMITS:
-        raise UsageError(f"the change has {len(commits)} commits", hint="--by file, or a later --baseline")
+        raise UsageError(f"the change has {format_count(len(commits), 'commit')}", hint="--by file, or a later --baseline")
     parts, tree = [], first.tree
     for commit in commits:
         after = change.add_tree(opened.enter_context(open_code(project, commit)))
