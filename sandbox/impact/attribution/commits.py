@@ -49,7 +49,9 @@ def list_commit_parts(
     listed = repository.git.run("rev-list", "--first-parent", "--reverse", f"{first.commit}..{last.commit}")
     commits = listed.decode().split()
     if len(commits) > MAX_COMMITS:
-        raise UsageError(f"the change has {format_count(len(commits), 'commit')}", hint="--by file, or a later --baseline")
+        raise UsageError(
+            f"the change has {format_count(len(commits), 'commit')}", hint="--by file, or a later --baseline"
+        )
     parts, tree = [], first.tree
     for commit in commits:
         after = change.add_tree(opened.enter_context(open_code(project, commit)))
