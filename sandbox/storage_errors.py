@@ -23,7 +23,7 @@ class StorageFailure:
     Attributes:
         signs: Pattern of its messages.
         reason: The cause, for messages.
-        hint: What to do about it.
+        hint: The remedy.
         passes: Whether the same attempt may succeed later without a change.
         keeps_data: Whether the data are still there unchanged, so that a draw can continue once the cause is gone.
     """
@@ -103,7 +103,7 @@ def retry_passing_failures(attempt: Callable[[], Answer]) -> Answer:
     """Return what an attempt returns; repeat it, with growing pauses, while its failure may pass by itself.
 
     Raises:
-        OSError: The last attempt failed, or one failed for a reason that stays.
+        OSError: The last attempt failed, or one failed for a lasting reason.
     """
     for pause in RETRY_SECONDS:
         try:

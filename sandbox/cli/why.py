@@ -11,7 +11,7 @@ from sandbox.cli import shell_completion
 from sandbox.cli.options import Call, accept_masks_option, add_common_options, brief_option, frozen_option, name_option
 
 if TYPE_CHECKING:
-    from sandbox.report.witness_files import ExpectedSide
+    from sandbox.report.why.witness_files import ExpectedSide
     from sandbox.runner.code.code_parts import PartKind
 
 NOT_FOUND_STATUS = 1

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.impact.diff import compare_versions
 from sandbox.report.files import DiffResult, write_document
-from sandbox.report.stored_causes import add_known_causes
+from sandbox.report.why.stored_causes import add_known_causes
 
 if TYPE_CHECKING:
     from sandbox.config import Project

@@ -37,15 +37,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class GateEvidence:
-    """What a gate judges.
+    """The evidence of a gate.
 
     Attributes:
         outputs: The comparison of each output.
         tests: The data tests on both sides.
-        artifacts: The comparison of each file that is no table.
-        not_compared: What the runs left and was not compared.
-        rule_changes: The changes of what judges; None where there is no other file to compare with.
-        rules_limit: What the baseline commit's file accepts of such changes.
+        artifacts: The comparison of each other file.
+        not_compared: Everything of the runs without a comparison.
+        rule_changes: The changes of the rules; None without a file to compare with.
+        rules_limit: The value of ``rules`` in the baseline commit's file.
         expected_columns: The columns of outputs by whether the change leads to them.
     """
 

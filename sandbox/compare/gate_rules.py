@@ -102,7 +102,7 @@ def evaluate_not_compared(
 
 
 def evaluate_unexpected(expected: Mapping[str, ExpectedColumns], gate: GateSection) -> Iterator[GateResult]:
-    """Judge columns and rows that changed though nothing leads there: one result, where there are any."""
+    """Judge columns and rows that changed though nothing leads there: one result, if there are any."""
     found = [f"{name}.{column}" for name, columns in expected.items() for column in columns.unexpected]
     found += [f"rows of {name}" for name, columns in expected.items() if columns.unexpected_rows]
     if found:

@@ -48,19 +48,19 @@ NO_TOLERANCE = Tolerance()
 
 @dataclass(frozen=True, kw_only=True)
 class OutputRules:
-    """What is declared about one output; column names are production's.
+    """The declarations about one output; column names are production's.
 
     Attributes:
-        key: The columns that name a row; None where the key is to be found.
-        unit_key: The columns that name a sampling unit; None where they are found by name.
-        ignore: Columns that are not looked at.
+        key: The columns naming a row; None if the key is to be found.
+        unit_key: The columns naming a sampling unit; None if they are found by name.
+        ignore: Columns that are not compared.
         rename: The candidate's name of a column to production's.
-        tolerance: A column to what counts as equal in it.
-        type_tolerance: The same for all columns of a type that have no entry of their own; the engine's name of the
+        tolerance: A column to its tolerance.
+        type_tolerance: The same for all columns of a type without an entry of their own; the engine's name of the
             type without its parameters, in capitals (``DECIMAL``).
         types: Types of columns of text files, as DuckDB writes them.
-        nondeterministic: Columns that differ without any change of code. What they alone explain counts as noise.
-        references: Columns whose values name rows with a unit, where neither names nor ``unit_key`` say it.
+        nondeterministic: Columns that differ without any change of code. Differences in these alone count as noise.
+        references: Columns with references to rows of a unit, if neither names nor ``unit_key`` say it.
     """
 
     key: tuple[str, ...] | None = None

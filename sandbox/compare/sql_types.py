@@ -82,9 +82,9 @@ def _render_seconds_sql(type_: str, baseline: str, candidate: str) -> str:
 
 
 def render_count_sql(condition: str) -> str:
-    """Render the number of rows that meet a condition.
+    """Render the number of rows meeting a condition.
 
-    DuckDB copies all arguments of a query for each FILTER, so that many take a time that grows with their square.
+    DuckDB copies all arguments of a query for each FILTER: the time grows with the square of their number.
     """
     return f"count(case when {condition} then true end)"
 

@@ -1,4 +1,4 @@
-"""Name what a certificate of a model's translation is for, and which models need one."""
+"""Identify the translation of a model, and list the models in need of a certificate."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def compute_identities(run: Run, dialect: str) -> dict[str, str]:
 
 
 def list_affected_outputs(baseline: Run, candidate: Run, differing: Collection[str]) -> list[str]:
-    """Return the baseline's outputs that the change affects: changed models, what reads them, and whatever differs."""
+    """Return the baseline's outputs affected by the change: changed models, their readers, and differing outputs."""
     record = read_build_record(baseline)
     if record is None:
         return []

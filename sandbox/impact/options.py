@@ -39,8 +39,8 @@ class DiffOptions:
         values: Whether reports and messages may contain values of rows.
         persistent: Whether to prepare the sandbox and update ``sandbox.lock`` from the working tree, as `create` does.
         accept_rules: Whether to accept rules looser than in the baseline commit's file.
-        rows: Where to write all differing rows; None writes none.
-        certify: Whether to certify models of another warehouse that make what production made.
+        rows: The target of all differing rows; None writes none.
+        certify: Whether to certify models of another warehouse by production's outputs.
         groups: Whether to run random groups of units, however long they take; None runs them if they take less than a
             minute.
     """

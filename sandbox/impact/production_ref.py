@@ -35,7 +35,7 @@ def check_production_ref(project: Project) -> None:
     """Check that ``production`` of the settings is a name of its own, unless it was given by hand.
 
     Raises:
-        ConfigError: It is relative to what is checked out.
+        ConfigError: It is relative to the checked-out commit.
     """
     ref = project.settings.pipeline.production
     if PRODUCTION_KEY not in project.given_keys and _is_relative_name(project, ref):
@@ -59,7 +59,7 @@ def _is_relative_name(project: Project, ref: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class OtherProduction:
-    """A ref of production that the default branch names, where the settings name another one.
+    """The default branch's ref of production, other than that of the settings.
 
     Attributes:
         branch: The default branch.
@@ -81,7 +81,7 @@ class OtherProduction:
 
 
 def find_other_production(project: Project) -> OtherProduction | None:
-    """Return what the default branch's file names as production; None where it agrees, or where there is none.
+    """Return the production of the default branch's file; None if it agrees, or if there is none.
 
     A flag or the environment names production before any file. Under ``CI=true`` the server names the branch (see
     `sandbox.project.committed_settings.use_trusted_placement`).
@@ -100,7 +100,7 @@ def find_other_production(project: Project) -> OtherProduction | None:
 
 
 def check_remote_production(project: Project, commit: str) -> None:
-    """Check that production's commit is also the remote's, where both sides are the same code.
+    """Check that production's commit is also the remote's, for two sides of the same code.
 
     Args:
         project: The project, whose ``production`` names the commit.

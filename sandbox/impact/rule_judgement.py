@@ -50,7 +50,7 @@ class RuleJudgement:
 def judge_version_rules(project: Project, versions: DiffVersions, *, accept_rules: bool) -> RuleJudgement:
     """Compare the rules with production's; two stacks are judged by one file (see `judge_rules`).
 
-    Where the settings name another production than the default branch's file, that one's rules judge, and the change is
+    If the settings name another production than the default branch's file, that one's rules judge, and the change is
     one of the rules.
 
     Raises:

@@ -111,7 +111,7 @@ def add_side_to_errors(role: SideRole) -> Iterator[None]:
 
 
 def check_production_of_sides(project: Project, baseline: RunnableSide, candidate: RunnableSide) -> None:
-    """Check that two sides of the same code are not production's by a branch that the remote has elsewhere.
+    """Check that production of two sides of the same code is the remote's, too.
 
     Raises:
         ConfigError: They are.

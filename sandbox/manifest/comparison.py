@@ -21,9 +21,9 @@ class ComparisonRecord(Document):
 
 
 class CertificateRecord(Document):
-    """A model that made, translated from a warehouse's SQL, what production made of the same units.
+    """A model translated from a warehouse's SQL, whose rows were production's for the same units.
 
-    ``identity`` is a digest of the model's compiled code and of everything that translates it. ``commit`` and ``sample`` are
+    ``identity`` is a digest of the model's compiled code and its translator. ``commit`` and ``sample`` are
     those of the comparison, ``rows`` the rows that were equal.
     """
 

@@ -413,7 +413,7 @@ class DiffDocument(Document):
 
     ``values`` is false if row values were redacted (``--no-values``). ``same_code``: both sides ran the same code in the
     same stack, so that no change could show. ``expected_columns`` has the outputs of SQL with a lineage, ``causes`` those
-    for which ``sandbox why`` found something.
+    explained by ``sandbox why``.
     """
 
     FORMAT_VERSION: ClassVar[int] = 2

@@ -118,7 +118,7 @@ class SampleProfile(Document):
     """The whole comparison, without timestamp and fingerprint, so that equal samples have equal profiles.
 
     ``findings`` are problems seen in production's rows during the comparison, the most severe first. ``frame`` has the
-    figures of production that are compared with later ones; earlier profiles have none.
+    figures of production to compare with later ones; earlier profiles have none.
     """
 
     NAME: ClassVar[str] = "the sample's profile"

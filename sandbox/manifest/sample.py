@@ -47,7 +47,7 @@ class UnitDrawRecord(DocumentPart):
     assignment: str | None = None
 
     def list_undecided_columns(self, columns: Collection[str]) -> list[str]:
-        """Return the strata columns in which a unit's row does not decide its stratum.
+        """Return the strata columns not decided by a unit's row.
 
         These are columns of other tables, sizes, and columns in which cells were merged.
 

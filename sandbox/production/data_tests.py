@@ -179,8 +179,8 @@ class _ProductionViews:
     """The views of production's outputs in a session: the newest part of each, and all of its rows.
 
     Attributes:
-        outputs: What was opened.
-        paths: The addresses that the views read.
+        outputs: The opened outputs.
+        paths: The addresses read by the views.
         problems: Schema and name of an output -> why it cannot be read.
     """
 

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 def plan(project: Project, *, progress: Progress) -> SamplePlan:
-    """Plan a sample without extracting rows, after checking the stack that it is drawn for.
+    """Plan a sample without extracting rows, after checking its stack.
 
     Raises:
-        ConfigError: The stack's settings or a file that they name are wrong.
+        ConfigError: The stack's settings or a file named there are wrong.
     """
     from sandbox.provisioner.lock.request import check_stack  # noqa: PLC0415 - often not needed
     from sandbox.sampler.plan.planner import plan_sample  # noqa: PLC0415 - Ibis is slow to import, and often not needed

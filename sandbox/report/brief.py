@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.formatting import truncate_text
-from sandbox.report import estimates, expected_columns, findings, reservations
+from sandbox.report import estimates, findings, reservations
+from sandbox.report.why import expected_columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,9 +6,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from sandbox.formatting import escape_hidden, format_value, truncate_text
-from sandbox.report import causes, dbt_changes, expected_columns, findings, reservations
+from sandbox.report import dbt_changes, findings, reservations
 from sandbox.report.production.drift import describe_sample
 from sandbox.report.templates import render_template
+from sandbox.report.why import causes, expected_columns
 
 if TYPE_CHECKING:
     from sandbox.manifest.diff import DiffDocument

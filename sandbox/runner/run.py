@@ -278,7 +278,7 @@ def _detect_removal(folder: Path) -> Iterator[None]:
 
 
 def _list_sample_stats(request: RunRequest) -> Mapping[str, FileStats]:
-    """Return the stats of a sample's files where a run could write to them; empty where its mount is read-only."""
+    """Return the stats of a sample's files if a run could write to them; empty for a read-only mount."""
     if request.environment.runtime != "local":
         return {}
     with translate_os_errors(request.sample.path):

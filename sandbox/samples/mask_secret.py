@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def report_other_secret(project: Project, manifest: SampleManifest, progress: Progress) -> None:
-    """Say that a stored sample was masked with another secret than the one that is set here."""
+    """Report that a stored sample was masked with another secret than the one set here."""
     if manifest.masking_key is None or not any(map(read_secret_variable, SECRET_VARIABLES)):
         return
     from sandbox.masking import find_secret  # noqa: PLC0415 - slow to import

@@ -111,7 +111,7 @@ def _split_workbooks(found: folder.TreeTables) -> folder.TreeTables:
 
 
 def check_unchanged(before: SourceListing, tables: Mapping[str, SourceTable]) -> None:
-    """Check that the tables' files are as they were listed in ``before``; files that came since do not matter.
+    """Check that the tables' files are as listed in ``before``; later files do not matter.
 
     Raises:
         SourceError: A file has changed or is missing, or the source cannot be read any more.

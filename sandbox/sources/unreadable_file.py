@@ -23,9 +23,9 @@ def build_file_error(path: str, problem: str, error: Exception, *, hint: str = D
 
     Args:
         path: The file.
-        problem: What is wrong with it if its storage did not fail, as the middle of a sentence: ``cannot be read``.
+        problem: The problem if its storage did not fail, as the middle of a sentence: ``cannot be read``.
         error: The error of the library that read it.
-        hint: What to do if its storage did not fail.
+        hint: The remedy if its storage did not fail.
     """
     text = describe_foreign_error(error)
     failure = classify_failure(text)
@@ -41,7 +41,7 @@ def build_failure(path: str, failure: StorageFailure, text: str = "") -> SourceE
 
 
 def find_missing_files(files: Iterable[SourceFile]) -> list[SourceFile]:
-    """Return the files that are not there any more; of storage that does not answer none."""
+    """Return the files that are gone; none of storage without an answer."""
     missing = []
     for file in files:
         try:

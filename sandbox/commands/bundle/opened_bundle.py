@@ -61,7 +61,7 @@ class OpenBundle:
 
 
 def open_bundle(path: Path) -> OpenBundle:
-    """Open a bundle and check that it has all that its document names.
+    """Open a bundle and check that it has everything its document names.
 
     Raises:
         StoreError: It is no bundle, or is not complete.

@@ -1,4 +1,4 @@
-"""``sandbox unbundle``: put what a bundle holds where ``create`` and ``diff`` look for it. Nothing is fetched."""
+"""``sandbox unbundle``: put the contents of a bundle in the places of ``create`` and ``diff``. Nothing is fetched."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class UnbundleResult:
 def read_bundle(project: Project, path: Path, *, digest: str | None, progress: Progress) -> UnbundleResult:
     """Put a bundle's sample, locks, wheels, packages and images into the home, the project and the container engine.
 
-    What is there already stays, so an interrupted call is resumed. Nothing that is there is replaced.
+    Existing files stay, so an interrupted call is resumed. Nothing is replaced.
 
     Args:
         project: The project; it must ask for the sample of the bundle and have its lock, or none.

@@ -1,4 +1,4 @@
-"""Put the wheels, packages and images of a bundle where they are looked for; what is there stays."""
+"""Put the wheels, packages and images of a bundle in their places; existing ones stay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Find what lies in the project's folder and a run does not see: files that git ignores, the source, and `.sandbox`."""
+"""Find the parts of the project's folder hidden from a run: files that git ignores, the source, and `.sandbox`."""
 
 from __future__ import annotations
 

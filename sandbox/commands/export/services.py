@@ -60,7 +60,7 @@ class ExportedServices:
 
 
 def export_services(project: Project, ready: Sandbox, *, name: str, progress: Progress) -> ExportedServices:
-    """Write what the services of an export load into the sandbox's folder, which ``sandbox rm`` removes.
+    """Write the data of an export's services into the sandbox's folder; ``sandbox rm`` removes it.
 
     The folder can be entered by its owner alone. Its files can be read by everybody, because a container mounts the folder
     and runs as another user.

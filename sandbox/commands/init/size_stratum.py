@@ -37,7 +37,7 @@ MIN_GAIN = 2.0
 
 
 def add_size_stratum(proposal: Proposal, progress: Progress) -> Proposal:
-    """Add a stratum by size to a proposal, of the total that is known worst, if it makes that much more precise.
+    """Add a stratum by size to a proposal, of the least precise total, if it makes that one much more precise.
 
     Reads tables of up to 5 million rows. Columns with a mask, keys and references make no size.
     """
@@ -83,7 +83,7 @@ def _find_size_stratum(session: Session, proposal: Proposal) -> SuggestedSize | 
 
 
 def _list_candidates(proposal: Proposal, settings: Settings, steps: tuple[TableStep, ...]) -> dict[str, SizeColumn]:
-    """Return the numbers of rows and the sums that may be sizes, by what a plan calls them."""
+    """Return the numbers of rows and the sums that may be sizes, by their name in a plan."""
     tables = {name: suggested.table for name, suggested in proposal.tables.items()}
     masks = {
         name: {suspect.column: MaskEntry(kind="null") for suspect in suspects}

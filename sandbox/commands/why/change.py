@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sandbox.impact.attribution.attribute import attribute_change
 from sandbox.impact.diff import open_comparison
 from sandbox.manifest.why.cause import OutputCause
-from sandbox.report.stored_causes import add_causes, write_or_find_document
+from sandbox.report.why.stored_causes import add_causes, write_or_find_document
 from sandbox.store.folder import choose_modes, make_staging_folder, write_file
 
 if TYPE_CHECKING:

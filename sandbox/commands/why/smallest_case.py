@@ -23,8 +23,8 @@ from sandbox.impact.witness.trials import Budget
 from sandbox.manifest.canonical_json import hash_json
 from sandbox.manifest.why.cause import OutputCause
 from sandbox.manifest.why.witness import WitnessDocument
-from sandbox.report import witness_files as files
-from sandbox.report.stored_causes import add_causes, write_or_find_document
+from sandbox.report.why import witness_files as files
+from sandbox.report.why.stored_causes import add_causes, write_or_find_document
 from sandbox.store.folder import make_staging_folder, publish_folder, restrict_access
 from sandbox.store.seal_key import load_seal_key
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from sandbox.impact.witness.trials import Trial
     from sandbox.manifest.diff_sides import DiffSide
     from sandbox.model import Progress
-    from sandbox.report.witness_files import ExpectedSide
+    from sandbox.report.why.witness_files import ExpectedSide
 
 WITNESS_FOLDER = "witness"
 

@@ -55,15 +55,15 @@ def run_data_tests(
 
     Args:
         tests: Their names and queries.
-        baseline: An output's name to where production's is.
+        baseline: An output's name to its table of production.
         candidate: The same for the changed version.
-        sample: A table's name to where the sample's is; both sides ran on it.
-        memory: Bytes that this process may take; what needs more spills to the disk.
+        sample: A table's name to its table of the sample; both sides ran on it.
+        memory: Limit of this process in bytes; larger queries spill to the disk.
         seconds: How long all tests of a side may take together.
         progress: Shows one step a side.
 
     Returns:
-        One result a test, in their order. A query that fails on a side has no count there, and the result says why.
+        One result a test, in their order. A query without a count failed on that side, and the result says why.
 
     Raises:
         PipelineError: A table cannot be read.

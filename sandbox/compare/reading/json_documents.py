@@ -62,12 +62,12 @@ def store_documents(
 ) -> frozenset[str]:
     """Store each table's members as texts, in columns ``c<n>``, and return the columns of strings by their shared names.
 
-    Numbers, and strings, are texts where a column has nothing else in any of the tables. Other columns hold JSON, with sorted
+    Numbers, and strings, are texts if a column has nothing else in any of the tables. Other columns hold JSON, with sorted
     members and plain numbers.
 
     Args:
-        session: Where the tables are stored.
-        tables: Where to store each table.
+        session: The session that stores the tables.
+        tables: The target of each table.
         failure: The class of errors.
 
     Raises:

@@ -61,10 +61,10 @@ def find_output_units(
     draws: Mapping[str, UnitTableDraw],
     columns: Sequence[ComparedColumn],
 ) -> OutputUnits | None:
-    """Return what names the units of an output's rows, in a drawn unit table: its key, or the key of what belongs to it.
+    """Return the names of an output's units in a drawn unit table: its key, or the key of rows belonging to it.
 
-    An output with ``order_id`` alone has the units that its orders belong to. A declared ``unit_key`` can be such a key
-    too, unless a unit table has a key of that name. References of the rules count where no name tells.
+    An output with ``order_id`` alone has the units of its orders. A declared ``unit_key`` can be such a key
+    too, unless a unit table has a key of that name. References of the rules count if no name tells.
     """
     known = {column.name: column for column in columns if column.common is not None}
     links = [(table, link) for table in units if table in draws for link in draws[table].links]

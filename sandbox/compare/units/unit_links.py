@@ -30,11 +30,11 @@ class LinkedTable:
 
 @dataclass(frozen=True, kw_only=True)
 class UnitLink:
-    """A way from the key of a table to the unit that its row belongs to.
+    """A way from the key of a table to the unit of its row.
 
     Attributes:
         table: The table.
-        key: The column that is unique in it, and ``type`` the engine's name of its type.
+        key: The unique column in it, and ``type`` the engine's name of its type.
         steps: The tables from it to the last one before the unit table.
         types: The types of the last one's columns with the unit's key.
     """

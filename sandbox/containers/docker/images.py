@@ -83,7 +83,7 @@ def is_named_by_content(reference: str) -> bool:
 
 
 def find_local_name(client: docker.DockerClient, reference: str) -> str:
-    """Return the name by which the engine knows an image: its own, or for a loaded one that of `format_loaded_name`."""
+    """Return the name by which the engine knows an image: its own, or `format_loaded_name` for a loaded one."""
     image = find_image(client, reference)
     loaded = format_loaded_name(reference)
     return loaded if image is not None and "@" in reference and loaded in image.tags else reference

@@ -185,7 +185,7 @@ def build_facts(project: ProjectDescription) -> dict[str, NodeFacts]:
 def list_clock_readers(project: ProjectDescription) -> list[str]:
     """Return the ids of models and snapshots whose rows may depend on the time at which they are built.
 
-    Code that is no query, and whatever cannot be proven to follow from its code, may.
+    Code other than queries may, and so may nodes not proven to follow from their code.
     """
     builder = _FactsBuilder(project)
     facts = builder.build()

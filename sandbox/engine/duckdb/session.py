@@ -316,7 +316,7 @@ class Session:
     def list_query_tables(self, query: str) -> set[tuple[str, str]]:
         """Return the schemas and names of tables in a query, and of its common table expressions.
 
-        The schema is empty where the query gives none. What is not valid names no table.
+        The schema is empty if the query gives none. Invalid SQL names no table.
         """
         [(text,)] = self.fetch_rows("select json_serialize_sql(?)", [query])
         names: set[tuple[str, str]] = set()

@@ -148,10 +148,10 @@ def drop_orphan_databases(server: PostgresServer, is_owner_gone: Callable[[Mappi
 
 
 def check_server_after_run(server: PostgresServer, database: PostgresDatabase) -> None:
-    """Check that a run that has ended has nothing at work on the server and changed nothing but its own database.
+    """Check that an ended run has nothing at work on the server and changed its own database only.
 
     Raises:
-        PipelineError: A statement of it goes on, so that what is read would depend on time; or it has changed something.
+        PipelineError: A statement of it goes on, so reading would depend on time; or it has changed something.
     """
     with server.connect(MAINTENANCE_DATABASE) as connection:
         deadline = time.monotonic() + SESSION_END_SECONDS
@@ -194,12 +194,12 @@ def export_changed_tables(
 
     Args:
         server: The server.
-        template: The database that the run's was cloned from.
+        template: The database from which the run's was cloned.
         database: The run's database.
         folder: Folder for ``NAME.parquet``.
         scratch: An existing folder for temporary files.
-        memory: Bytes that writing may take.
-        seconds: The time that reading may take.
+        memory: Limit of writing in bytes.
+        seconds: Limit of reading.
 
     Raises:
         PipelineError: A value cannot be read as its column's type.

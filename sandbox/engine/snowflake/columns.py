@@ -109,7 +109,7 @@ def _find_wide_values(client: SnowflakeClient, table: SnowflakeTable, names: Seq
 
 
 def _check_nanoseconds(client: SnowflakeClient, table: SnowflakeTable, columns: Sequence[SnowflakeColumn]) -> None:
-    """Check that no timestamp has digits that a sample would lose."""
+    """Check that no timestamp has digits beyond a sample's."""
     if not columns:
         return
     rests = ", ".join(

@@ -284,9 +284,9 @@ _QUOTED = re.compile(r"""'[^'\n]*'|"[^"\n]*"|`[^`\n]*`""")
 
 
 def _convert_error(error: Exception, where: SparkEndpoint) -> SourceError:
-    """Return the error for one of Spark's; its own words are shown only where they are about names and places.
+    """Return the error for one of Spark's; its own words are shown only if they are about names and places.
 
-    What it quotes is never shown, and a message is chosen by what it says besides: a value may hold any words.
+    Quotations are never shown and choose no message: a value may hold any words.
     """
     text = str(error)
     bare = _QUOTED.sub("…", text)

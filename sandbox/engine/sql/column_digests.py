@@ -108,7 +108,7 @@ def digest_query(
 def _name_relations(
     query: exp.Query, find_relation: Callable[[tuple[str, ...]], RelationDigest]
 ) -> dict[str, RelationDigest]:
-    """Give each relation outside the query a name without qualifiers, and return the digests by these names."""
+    """Rename each relation outside the query to one without qualifiers, and return the digests by these names."""
     try:
         scopes = traverse_scope(query)
     except (SqlglotError, RecursionError) as error:

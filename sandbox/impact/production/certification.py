@@ -1,4 +1,4 @@
-"""Certify that models translated from a warehouse's SQL make what production made, and name those without a certificate."""
+"""Certify models translated from a warehouse's SQL by production's outputs, and name those without a certificate."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def check_dialect(project: Project, ref: str | None) -> None:
 
 
 def certify_models(project: Project, run: Run, outputs: Mapping[str, OutputDiff]) -> str:
-    """Write a certificate for each model that made exactly what production made, and describe what was certified.
+    """Write a certificate for each model with exactly production's rows, and describe the result.
 
     Args:
         project: The project.

@@ -46,9 +46,9 @@ def compare_with_production(
         ground: The context of the candidate.
         path: The path of production's outputs.
         candidate_ref: The candidate's git ref; None is the working tree.
-        certify: Whether to certify the models that make what production made.
+        certify: Whether to certify the models with production's rows.
         fresh: Whether to ignore earlier runs.
-        rows: Where to write all differing rows; None writes none.
+        rows: The target of all differing rows; None writes none.
         progress: Shows the steps.
     """
     project, sample_ = ground.project, ground.sample

@@ -1,4 +1,4 @@
-"""A line of ``scores.jsonl``: what a promotion record predicted, and what production then did."""
+"""A line of ``scores.jsonl``: a promotion record's figures beside production's."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What explains a diff: the smallest case, the parts of the change, the columns that it leads to."""
+"""Explanations of a diff: the smallest case, the parts of the change, its expected columns."""

@@ -11,7 +11,7 @@ class ExpectedColumns(DocumentPart):
     """The columns of an output, as the lineage of the changed SQL predicts them and as they were observed.
 
     ``changed`` and ``unchanged`` are columns to which the change leads. ``unexpected`` ones changed although nothing leads
-    there, and so did ``unexpected_rows`` rows that came or went. ``unknown`` ones depend on code that was not resolved, for
+    there, and so did ``unexpected_rows`` added or removed rows. ``unknown`` ones depend on unresolved code, for
     the ``reason``. The change leads to no other column. Ignored and nondeterministic columns are in no list.
     """
 

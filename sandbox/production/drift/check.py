@@ -105,7 +105,7 @@ def _compare_plan(
     plan: SamplePlan, manifest: SampleManifest, profile: SampleProfile | None, comparison: FrameComparison,
     project: Project, progress: Progress,
 ) -> list[str]:  # fmt: skip
-    """Compare everything that the present source tells; return what is not checked."""
+    """Compare all figures of the present source; return those not checked."""
     not_checked: list[str] = []
     for name, table in manifest.tables.items():
         comparison.findings += _compare_columns(plan, name, table)

@@ -42,7 +42,7 @@ class Stratum:
 
 @dataclass(frozen=True, kw_only=True)
 class ComparedFigure:
-    """What a figure is of; ``subject`` begins the message about it, ``whole`` is what a share is a share of."""
+    """The meaning of a figure; ``subject`` begins the message about it, ``whole`` is the whole of a share."""
 
     kind: DriftKind
     table: str

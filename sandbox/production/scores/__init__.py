@@ -1,1 +1,1 @@
-"""Scores: what promotion records predicted, against what production then did."""
+"""Scores: figures of promotion records against those of production."""

@@ -126,7 +126,7 @@ class PostgresRunDatabase:
         return {"SANDBOX_DATABASE_URL": address}
 
     def export_outputs(self, folder: Path) -> Mapping[str, str]:
-        """Check what the run left at work, write the tables and views that it created or changed; return unreadable ones."""
+        """Check that the run has ended, write the tables and views it created or changed; return unreadable ones."""
         run_databases.check_server_after_run(self.postgres.server, self.database)
         if not self.collects_outputs:
             return {}

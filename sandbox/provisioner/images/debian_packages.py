@@ -185,10 +185,10 @@ def resolve_packages_path(home: Path, packages: Iterable[LockedPackage]) -> Path
 
 
 def compute_folder_name(folder: Path) -> str:
-    """Return the name that a folder of packages has by its contents.
+    """Return the name of a folder of packages by its contents.
 
     Raises:
-        StoreError: A file is not what the folder's list of digests says, or is not in it.
+        StoreError: A file has another digest than the folder's list, or is not in it.
     """
     digests = read_digests(folder)
     unlisted = {path.name for path in folder.iterdir()} - digests.keys() - {PINS_FILE}

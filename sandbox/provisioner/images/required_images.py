@@ -1,4 +1,4 @@
-"""Name the images that a container engine must hold so that an environment and services start without a network."""
+"""Name the images with which an environment and services start without a network."""
 
 from __future__ import annotations
 

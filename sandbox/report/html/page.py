@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import sandbox
 from sandbox.formatting import format_duration, format_number, format_size
-from sandbox.report import causes, dbt_changes, estimates, expected_columns, findings, reservations
+from sandbox.report import dbt_changes, estimates, findings, reservations
 from sandbox.report import sample_profile as profile_words
 from sandbox.report.figures import build_figure_rows, get_unit_name
 from sandbox.report.html import charts
 from sandbox.report.html.graph import build_graph_picture
 from sandbox.report.production.drift import describe_sample
 from sandbox.report.templates import render_template, sanitize_text
+from sandbox.report.why import causes, expected_columns
 
 if TYPE_CHECKING:
     from sandbox.manifest.diff import ColumnProfile, DiffDocument, OutputDiff, RowExample

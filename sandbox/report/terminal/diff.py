@@ -19,8 +19,9 @@ from sandbox.formatting import (
     format_value,
     truncate_text,
 )
-from sandbox.report import causes, dbt_changes, expected_columns, findings, reservations
+from sandbox.report import dbt_changes, findings, reservations
 from sandbox.report.production.drift import describe_old_sample
+from sandbox.report.why import causes, expected_columns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -95,7 +95,7 @@ def _render_unit_draw(unit: UnitPlan, most: int) -> list[RenderableType]:
 
 
 def _describe_totals(unit: UnitPlan) -> Iterable[str]:
-    """Yield how well totals that the settings name will be known, and what strata by size cost."""
+    """Yield the precision of totals named in the settings, and the cost of strata by size."""
     for label, total in unit.total_precisions.items():
         sentence = f"the {escape_hidden(label)} is known to within ± {format_share(total.half_width_95)}"
         if not total.has_interval:

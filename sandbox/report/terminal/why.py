@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sandbox.formatting import escape_hidden, format_count, format_duration, truncate_text
-from sandbox.report.causes import count_rows, describe_explained_rows, describe_parts
+from sandbox.report.why.causes import count_rows, describe_explained_rows, describe_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

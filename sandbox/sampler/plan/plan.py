@@ -132,7 +132,7 @@ class UnitPlan:
         narrowed_by: The columns in the condition.
         outside: Rows for which the condition is false or NULL.
         shared: Whether rows of equal key form one unit.
-        total_precisions: How well totals that the settings name will be known, by what messages call them.
+        total_precisions: The precision of totals named in the settings, by their name in messages.
     """
 
     table: str

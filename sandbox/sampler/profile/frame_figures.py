@@ -1,7 +1,7 @@
-"""Count the figures of production that a later check compares: shares, means per unit, rows by month.
+"""Count the figures of production for a later check: shares, means per unit, rows by month.
 
 Each table is counted in one pass, by random groups of units. The groups give the standard errors: how much a figure would
-vary if the units had been drawn anew from the process that made them.
+vary if the process had made other units.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def find_size_column(
 def find_named_sizes(
     settings: Settings, tables: Mapping[str, SourceTable], steps: Sequence[TableStep], unit: str
 ) -> dict[str, SizeColumn]:
-    """Return the sizes that the settings of a unit table's draw name, by what messages call them.
+    """Return the sizes named in the settings of a unit table's draw, by their name in messages.
 
     Raises:
         DataRuleError: A named column holds no numbers, or its table does not belong to the unit.

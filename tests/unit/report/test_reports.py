@@ -38,13 +38,13 @@ from sandbox.manifest.diff import (
 from sandbox.manifest.diff_sides import DiffSide, EnvironmentReference, SampleReference
 from sandbox.manifest.output_estimate import AffectedUnits, EstimatedFigure, OutputEstimate
 from sandbox.report import dbt_changes, findings
-from sandbox.report.causes import write_lead
 from sandbox.report.findings import summarize_diff
 from sandbox.report.html.graph import build_graph_picture
 from sandbox.report.html.page import render_html as html_report
 from sandbox.report.markdown import render_comment
 from sandbox.report.redaction import redact_document
 from sandbox.report.terminal.diff import render_diff
+from sandbox.report.why.causes import write_lead
 
 HOSTILE = "</td><script>alert(1)</script><img src=x onerror=alert(2)> \u202e\x1b[31m\r\n|`@you` #1 [red]x[/red] {{7*7}} https://evil.example www.evil.example"
 
