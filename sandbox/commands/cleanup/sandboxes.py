@@ -146,7 +146,8 @@ def rm(project: Project, *, name: str, samples: bool, progress: Progress) -> lis
     with lock_path(record_path), translate_os_errors(record_path):
         record_path.unlink(missing_ok=True)
         remove_path(state_files.make_services_folder(project, name))
-        remove_path(project.state_folder / "exported" / name)
+        with contextlib.suppress(FileNotFoundError):
+            remove_path(project.state_folder / "exported" / name)
     removed.append(f"sandbox {name}")
     if not list_sandbox_names(project):
         removed += _remove_project_state(project, samples=samples, progress=progress)
