@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 LOCK = "packages:\n  - package: someone/rates\n    version: {}\nsha1_hash: {}\n"
 PACKAGES = "packages: [{{package: someone/rates, version: {}}}, {{local: kit}}]\n"
 RATES_MACRO = "dbt_packages/rates/macros/rate.sql"
-SEED_ROWS = 60_000  # more than 1 MiB, of which dbt digests nothing but the path
+SEED_ROWS = 1100  # of 1,000 bytes: beyond 1 MiB dbt digests nothing but the path
 PROJECT = {
     "dbt_project.yml": """\
 name: shop
@@ -52,7 +52,7 @@ snapshots:
     config: {unique_key: id, strategy: check, check_cols: [amount]}
 """,
     "tests/no_large_amount.sql": "select * from {{ ref('tested') }} where amount > 1000\n",
-    "seeds/words.csv": "id,word\n" + "".join(f"{n},w{n:020d}\n" for n in range(SEED_ROWS)),
+    "seeds/words.csv": "id,word\n" + "".join(f"{n},w{n:01000d}\n" for n in range(SEED_ROWS)),
     "files/rates.csv": "currency,rate\nEUR,1\nUSD,2\n",
     "packages.yml": PACKAGES.format("1.0.0"),
     "package-lock.yml": LOCK.format("1.0.0", "aa"),
