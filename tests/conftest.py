@@ -116,7 +116,7 @@ def baseball() -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Give Chromium; elsewhere than in CI a test is skipped without one."""
     names = ("chromium", "chromium-browser", "google-chrome")

@@ -7,19 +7,22 @@ from typing import TYPE_CHECKING, TypeVar
 from sandbox.errors import StoreError
 from sandbox.manifest.comparison import CertificateRecord
 from sandbox.manifest.separability import GroupsRecord, SeparabilityRecord
+from sandbox.manifest.why.expected_columns import ExpectedColumnsRecord
 from sandbox.store.folder import write_file
 from sandbox.store.seal_key import load_seal_key
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-FOLDERS: dict[type[SeparabilityRecord | GroupsRecord | CertificateRecord], str] = {
+CheckRecord = SeparabilityRecord | GroupsRecord | CertificateRecord | ExpectedColumnsRecord
+FOLDERS: dict[type[CheckRecord], str] = {
     SeparabilityRecord: "separability",
     GroupsRecord: "groups",
     CertificateRecord: "certificates",
+    ExpectedColumnsRecord: "expected-columns",
 }
 
-Record = TypeVar("Record", SeparabilityRecord, GroupsRecord, CertificateRecord)
+Record = TypeVar("Record", SeparabilityRecord, GroupsRecord, CertificateRecord, ExpectedColumnsRecord)
 
 
 def read_record(kind: type[Record], state_folder: Path, identity: str) -> Record | None:
@@ -34,7 +37,7 @@ def read_record(kind: type[Record], state_folder: Path, identity: str) -> Record
     return record if record.identity == identity else None
 
 
-def write_record(state_folder: Path, record: SeparabilityRecord | GroupsRecord | CertificateRecord) -> None:
+def write_record(state_folder: Path, record: CheckRecord) -> None:
     """Write the record of a check, replacing an earlier one.
 
     Raises:
@@ -44,7 +47,5 @@ def write_record(state_folder: Path, record: SeparabilityRecord | GroupsRecord |
     write_file(path, record.to_json_text(key=load_seal_key()), mode=0o600)
 
 
-def _build_path(
-    kind: type[SeparabilityRecord | GroupsRecord | CertificateRecord], state_folder: Path, identity: str
-) -> Path:
+def _build_path(kind: type[CheckRecord], state_folder: Path, identity: str) -> Path:
     return state_folder / FOLDERS[kind] / f"{identity}.json"

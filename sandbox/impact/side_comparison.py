@@ -17,7 +17,7 @@ from sandbox.impact.compare_outputs import (
 from sandbox.impact.comparison_cache import compare_runs
 from sandbox.impact.dbt_changes import list_unjudged_changes
 from sandbox.impact.document import DiffFindings, describe_run_side
-from sandbox.impact.expected_columns.predict import predict_columns
+from sandbox.impact.expected_columns.prediction_cache import load_or_predict_columns
 from sandbox.impact.noise.findings import account_for_noise
 from sandbox.impact.random_groups.estimates import estimate_by_groups
 from sandbox.impact.separability.withdrawal import withdraw_estimates
@@ -99,7 +99,7 @@ def run_and_compare_sides(
     )
     findings = account_for_noise(baseline, findings, terms, fresh=fresh, progress=progress)
     build = lineage.add_lineage(findings.dbt, first, second, findings.outputs)
-    expected = {} if stack is not None else predict_columns(baseline, candidate, findings)
+    expected = {} if stack is not None else load_or_predict_columns(baseline, candidate, findings, fresh=fresh)
     findings = dataclasses.replace(findings, dbt=build, expected_columns=expected)
     findings = withdraw_estimates(baseline, candidate, findings, terms, fresh=fresh, progress=progress)
     return estimate_by_groups(baseline, candidate, findings, terms, groups=groups, fresh=fresh, progress=progress)

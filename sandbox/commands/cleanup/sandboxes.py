@@ -35,6 +35,7 @@ STATE_FOLDERS = (
     "halves",
     "separability",
     "certificates",
+    "expected-columns",
     "groups",
     "comparisons",
     "diffs",

@@ -17,9 +17,9 @@ from sandbox.runner.code.text_files import read_text_files
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.impact.document import DiffFindings
     from sandbox.impact.expected_columns.model_graph import ModelGraph
     from sandbox.impact.sides import RunnableSide
+    from sandbox.manifest.diff import OutputDiff
     from sandbox.manifest.why.expected_columns import ExpectedColumns
     from sandbox.runner.run import Run
 
@@ -30,25 +30,29 @@ MAX_FILES_NAMED = 3
 
 
 def predict_columns(
-    baseline: RunnableSide, candidate: RunnableSide, findings: DiffFindings
+    baseline: RunnableSide, candidate: RunnableSide, first: Run, second: Run, outputs: Mapping[str, OutputDiff]
 ) -> dict[str, ExpectedColumns]:
     """Return the columns of each compared output by whether the change leads to them.
 
-    Empty for a pipeline without SQL files, and for two versions of one code.
+    Empty for a pipeline without SQL files.
+
+    Args:
+        baseline: The baseline.
+        candidate: The candidate.
+        first: The baseline's run.
+        second: The candidate's run.
+        outputs: The comparison of each output.
 
     Raises:
         StoreError: A run's record is damaged.
     """
-    first, second = findings.baseline_run, findings.candidate_run
-    if first is None or first.version.tree == second.version.tree:
-        return {}
     graphs = _build_graphs(baseline, candidate, first, second)
     if graphs is None:
         return {}
     reason = _find_change_beyond_sql(baseline, candidate)
     predictor = ChangePredictor(*graphs)
     predicted = {}
-    for name, output in findings.outputs.items():
+    for name, output in outputs.items():
         if output.status != "compared":
             continue
         renamed = output.schema_.renamed

@@ -1,10 +1,12 @@
-"""Columns of an output by whether the change of the code leads to them."""
+"""Columns of an output by whether the change of the code leads to them, and ``.sandbox/expected-columns/<digest>.json``."""
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 
-from sandbox.manifest.document import DocumentPart
+from sandbox.manifest.document import Document, DocumentPart
 
 
 class ExpectedColumns(DocumentPart):
@@ -21,3 +23,13 @@ class ExpectedColumns(DocumentPart):
     unexpected_rows: int = 0
     unknown: list[str] = Field(default_factory=list)
     reason: str | None = None
+
+
+class ExpectedColumnsRecord(Document):
+    """The expected columns of each output of a diff; ``identity`` is a digest of its runs and of their comparison."""
+
+    NAME: ClassVar[str] = "the record of expected columns"
+    HAS_SEAL: ClassVar[bool] = True
+
+    identity: str
+    outputs: dict[str, ExpectedColumns]

@@ -216,7 +216,7 @@ def test_a_large_file_is_cut_into_parts_with_the_same_content(
     assert len(manifest.tables["customers"].files) == (1 if column == "file_row_number" else 5)
 
 
-@pytest.mark.parametrize("change", ["touched", "replaced", "removed", "added"])
+@pytest.mark.parametrize("change", ["touched", "replaced", "removed"])
 def test_files_that_change_between_counting_and_drawing_are_detected(place: SourceProject, change: str) -> None:
     for part in range(2):
         place.copy(f"customers/{part}.parquet", f"select range as id from range({part * 500}, {part * 500 + 500})")
@@ -227,10 +227,8 @@ def test_files_that_change_between_counting_and_drawing_are_detected(place: Sour
         file.touch()
     elif change == "replaced":
         place.copy("customers/1.parquet", "select 'x' as other")
-    elif change == "removed":
-        file.unlink()
     else:
-        place.copy("customers/2.parquet", "select 7::bigint as id")
+        file.unlink()
     with pytest.raises(SourceError, match="the source changed while it was read: "):
         draw_sample(project, plan, home=place.home, threads=2, progress=SilentProgress())
     assert [path.name for path in (place.home / "samples").iterdir() if not path.name.endswith(".lock")] == []
