@@ -53,7 +53,7 @@ def choose_unit(tables: Mapping[str, SuggestedTable]) -> SuggestedUnit | None:
     total = sum(table.rows for table in tables.values())
     why = _explain_choice(best, children, tables)
     if len(ranked) > 1:
-        why += f"; next came {ranked[1]}"
+        why += f"; the runner-up is {ranked[1]}"
     units = tables[best].rows
     rate = choose_rate(units, bytes_=sum(suggested.table.bytes for suggested in tables.values()), rows=total)
     drawn = round(units * rate)
@@ -66,8 +66,9 @@ def choose_unit(tables: Mapping[str, SuggestedTable]) -> SuggestedUnit | None:
 def _explain_choice(best: str, children: set[str], tables: Mapping[str, SuggestedTable]) -> str:
     if not children:
         return "no table refers to another that has enough rows, so this is the largest with a key"
-    counted = "it holds what is counted, and " if _find_entity_weight(best) else ""
-    return f"{counted}rows of {len(children)} of {format_count(len(tables) - 1, 'other table')} come with one of it: {', '.join(sorted(children))}"
+    counted = "it names what a business counts, and " if _find_entity_weight(best) else ""
+    share = f"{len(children)} of {format_count(len(tables) - 1, 'other table')}"
+    return f"{counted}{share} {'depends' if len(children) == 1 else 'depend'} on it: {', '.join(sorted(children))}"
 
 
 def score_unit(name: str, tables: Mapping[str, SuggestedTable]) -> float:
