@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sandbox.model import Progress
     from sandbox.provisioner.doctor.check import DoctorCheck
 
+RuntimeChoice = Literal["auto", "docker", "local"]
 LEFTOVERS_CHECK = "leftovers"
 MAX_SHOWN_LEFTOVERS = 3
 
@@ -42,7 +43,7 @@ class Diagnosis:
         }
 
 
-def doctor(project: Project | None, *, runtime: Literal["auto", "docker", "local"], progress: Progress) -> Diagnosis:
+def doctor(project: Project | None, *, runtime: RuntimeChoice, progress: Progress) -> Diagnosis:
     """Check the requirements of a sandbox, and of a project's own image, if any."""
     root = project.root if project else None
     checks = stack.run_doctor(root, home=find_home_folder(), runtime=runtime, progress=progress)

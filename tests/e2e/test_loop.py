@@ -81,6 +81,7 @@ def test_the_page_is_the_whole_way_of_a_change(project: Shop) -> None:
     assert "5 of 5 tests hold in production" in outputs["sandbox test --production"][0]
     checks = outputs["sandbox sample --check"]
     assert [text.partition(":")[0] for text in checks] == ["fresh", "drifting", "fresh"]
+    assert "wrote 5 pages and 2 reports" in outputs["sandbox report --site public"][0]
     assert "the column paid has a new value points in 2." in checks[1]
     _check_scores(project)
 

@@ -1,0 +1,1 @@
+"""``sandbox report --site`` and ``--serve``: a project's history and status as pages."""
