@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.formatting import format_share
+from sandbox.formatting import format_count, format_share
 from sandbox.report.estimates import describe_affected_units
 from sandbox.report.figures import describe_interval
 from sandbox.report.findings import find_failed_rules, sort_outputs
@@ -111,7 +111,7 @@ def build_cost_chart(
     if len(values) < 2 or not max(values):
         return None
     top = max(values)
-    description = f"{name} of {len(values)} runs, at most {form(top)}"
+    description = f"{name} of {format_count(len(values), 'run')}, at most {form(top)}"
     return _build_chart([(value, None, None, "within") for value in values], top, form(top), description)
 
 
@@ -144,7 +144,7 @@ def _build_share_chart(entries: Sequence[OutputEntry]) -> HistoryChart | None:
         (entry.share, entry.low, entry.high, "within" if entry.is_within_gate else "outside")
         for entry in reversed(entries)
     ]
-    description = f"share affected in {len(values)} diffs, at most {format_share(top)}"
+    description = f"share affected in {format_count(len(values), 'diff')}, at most {format_share(top)}"
     return _build_chart(values, top, format_share(top), description)
 
 
