@@ -68,7 +68,7 @@ class ReportServer(ThreadingHTTPServer):
         return f"http://{HOST}:{self.server_port}/?{TOKEN_PARAMETER}={self.token}"
 
     def is_token(self, given: str) -> bool:
-        """Tell whether this is the token; it takes as long for every text of one length."""
+        """Return whether this is the token; it takes as long for every text of one length."""
         return hmac.compare_digest(given.encode(), self.token.encode())
 
 
