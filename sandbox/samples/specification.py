@@ -71,6 +71,7 @@ def _describe_table(table: TableSection) -> dict[str, Any]:
     references = [
         {"columns": list(reference.columns), "table": reference.table, "key": list(reference.key)}
         | ({"when": dict(reference.when)} if reference.when else {})
+        | ({"levels": reference.levels} if reference.levels is not None else {})
         for reference in table.all_references
     ]
     more = {"mask": masks, "types": dict(table.types), "references": references}

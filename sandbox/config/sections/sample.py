@@ -210,6 +210,14 @@ class ReferenceEntry(Section):
     when: dict[str, Scalar] | None = Field(
         default=None, description="The reference counts only for rows with these values.", examples=[{"kind": "order"}]
     )
+    follow: bool | Annotated[int, Field(ge=1)] = Field(
+        default=True,
+        description=(
+            "Whether rows that only this reference names come into the sample, or for how many levels of references "
+            "from the drawn rows. Otherwise rows of the sample refer to missing ones, and joins lose them."
+        ),
+        examples=[False],
+    )
 
 
 class MaskEntry(Section):
@@ -252,13 +260,15 @@ def _expand_mask(value: Any) -> Any:
 class Reference:
     """A reference: ``columns`` of a table refer to a row of ``table`` by its ``key``.
 
-    It applies only to rows with the given values in the columns of ``when``.
+    It applies only to rows with the given values in the columns of ``when``. The rows that it names come into the sample
+    for ``levels`` of references from the drawn rows: None for any number, 0 for none.
     """
 
     columns: tuple[str, ...]
     table: str
     key: tuple[str, ...]
     when: tuple[tuple[str, Scalar], ...] = ()
+    levels: int | None = None
 
 
 class RangeEntry(Section):
@@ -371,6 +381,7 @@ class TableSection(Section):
                 table=entry.table,
                 key=tuple(entry.key),
                 when=tuple((entry.when or {}).items()),
+                levels=None if entry.follow is True else int(entry.follow),
             )
             for entry in self.reference
         ]

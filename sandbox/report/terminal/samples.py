@@ -58,6 +58,9 @@ def render_plan(plan: SamplePlan) -> RenderableType:
     )
     total = f"together about {format_count(plan.expected_rows, 'row')}, {format_size(plan.expected_bytes)}; {based}"
     parts.append(Text(total))
+    if added := {step.table: plan.expected_sizes[step.table].by_reference for step in plan.steps if step.unit}:
+        listed = ", ".join(f"{format_number(rows)} of {escape_hidden(name)}" for name, rows in added.items() if rows)
+        parts += [Text(f"among them, only because other rows refer to them: about {listed}")] if listed else []
     if plan.not_sampled:
         parts.append(
             Text(

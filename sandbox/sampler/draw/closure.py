@@ -1,4 +1,4 @@
-"""Fetch rows referenced by drawn rows, transitively, until no existing target is missing."""
+"""Fetch rows referenced by drawn rows, transitively, until no existing target of a followed reference is missing."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Closure:
     last_turn_with_rows: dict[str, int] = field(default_factory=dict)
 
     def follow(self) -> None:
-        """Follow every reference to a fixpoint.
+        """Follow every reference to a fixpoint, or for its number of levels.
 
         A turn examines only rows added by the previous turn, so it ends when a turn adds none, also with cycles.
         """
@@ -53,6 +53,8 @@ class Closure:
             ]:
                 turn += 1
                 for number, link in pending:
+                    if link.reference.levels is not None and turn > link.reference.levels:
+                        continue
                     self._fetch_referenced_rows(link, number, turn)
 
     def _fetch_referenced_rows(self, link: ReferenceLink, number: int, turn: int) -> None:

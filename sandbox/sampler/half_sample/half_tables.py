@@ -94,7 +94,7 @@ class HalfTables:
                 )
 
     def follow_references(self) -> None:
-        """Keep the rows that kept rows refer to until none is added."""
+        """Keep the rows that kept rows refer to until none is added, or for the levels of a reference."""
         loose = {step.table for step in self.loose_steps}
         links = [
             (step.table, reference)
@@ -102,8 +102,12 @@ class HalfTables:
             for reference in step.references
             if reference.table in loose
         ]
-        while sum(self._keep_referenced_rows(table, reference) for table, reference in links):
-            pass
+        turn = 0
+        while links:
+            turn += 1
+            links = [link for link in links if link[1].levels is None or turn <= link[1].levels]
+            if not sum(self._keep_referenced_rows(table, reference) for table, reference in links):
+                break
 
     def _keep_referenced_rows(self, table: str, reference: Reference) -> int:
         """Keep the targets of one reference and return the number of new ones.

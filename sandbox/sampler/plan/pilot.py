@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from sandbox.config.sections.sample import Reference
     from sandbox.engine.duckdb.session import Session
     from sandbox.sampler.plan.plan import TableStep, UnitPlan
+    from sandbox.sampler.plan.references import ReferenceLink
     from sandbox.sources.table import SourceTable
 
 PILOT_UNITS = 5_000
@@ -89,11 +90,13 @@ def measure_costs(
     lookups: bool,
 ) -> UnitCosts:
     """Measure the costs of a draw's units with counted strata, with or without lookups."""
-    return _PilotDraw(session=session, tables=tables, unit=unit, steps=steps).measure(with_lookups=lookups)
+    return PilotDraw(session=session, tables=tables, unit=unit, steps=steps).measure(with_lookups=lookups)
 
 
 @dataclass(kw_only=True)
-class _PilotDraw:
+class PilotDraw:
+    """A small draw of one unit table's family."""
+
     session: Session
     tables: Mapping[str, SourceTable]
     unit: UnitPlan
@@ -101,7 +104,7 @@ class _PilotDraw:
     row_bytes: dict[str, float] = field(default_factory=dict)
 
     def measure(self, *, with_lookups: bool) -> UnitCosts:
-        family = [step for step in self.steps if step.unit == self.unit.table]
+        family = self._family
         for step in family:
             self._draw_table(step)
         units = self._count_by_stratum(self.unit.table, f"count(distinct {self._unit_column})")
@@ -119,8 +122,7 @@ class _PilotDraw:
         lookup_bytes = [0.0] * len(units)
         for name, each in lookups.items():
             lookup_bytes = _add_scaled(lookup_bytes, each, self.row_bytes[name])
-        for step in family:
-            self.session.execute(f"drop table {self._build_table_name(step.table)}")
+        self.drop_tables()
         return UnitCosts(
             unit_bytes=unit_bytes,
             lookup_bytes=lookup_bytes,
@@ -130,6 +132,30 @@ class _PilotDraw:
             rows_per_unit=rows,
             lookup_rows_per_unit=lookups,
         )
+
+    def draw_keys(self) -> None:
+        """Draw the pilot's tables with the columns of references only."""
+        for step in self._family:
+            self._draw_table(step, with_bytes=False)
+
+    def drop_tables(self) -> None:
+        """Drop the pilot's tables."""
+        for step in self._family:
+            self.session.execute(f"drop table {self._build_table_name(step.table)}")
+
+    def measure_leaving_share(self, link: ReferenceLink) -> float:
+        """Measure the share of drawn rows with a reference whose target was not drawn with the same unit."""
+        rows, targets = self._build_table_name(link.table), self._build_table_name(link.target)
+        same = f"{link.join_condition} and r.{self._unit_column} = t.{self._unit_column}"
+        [(count,)] = self.session.fetch_rows(f"select count(*) from {rows} r where {link.row_condition}")
+        [(leaving,)] = self.session.fetch_rows(
+            f"select count(*) from {rows} r anti join {targets} t on {same} where {link.row_condition}"
+        )
+        return float(leaving) / count if count else 1.0
+
+    @property
+    def _family(self) -> list[TableStep]:
+        return [step for step in self.steps if step.unit == self.unit.table]
 
     @property
     def _column_names(self) -> set[str]:
@@ -146,7 +172,7 @@ class _PilotDraw:
     def _build_table_name(self, table: str) -> str:
         return quote_identifier(build_session_name("pilot", table))
 
-    def _draw_table(self, step: TableStep) -> None:
+    def _draw_table(self, step: TableStep, *, with_bytes: bool = True) -> None:
         """Create the pilot's table with the columns of references, and measure some whole rows."""
         table = self.tables[step.table]
         rows = self._build_unit_query() if step.through is None else self._build_child_query(step, step.through)
@@ -160,7 +186,8 @@ class _PilotDraw:
                 f"create or replace temp table {self._build_table_name(step.table)} as select {', '.join(kept)} from {rows}",
                 doing=f"measuring {step.table}",
             )
-        self.row_bytes[step.table] = self._measure_row_bytes(step.table, rows, [f"hash({self._unit_column})"])
+        if with_bytes:
+            self.row_bytes[step.table] = self._measure_row_bytes(step.table, rows, [f"hash({self._unit_column})"])
 
     def _build_unit_query(self) -> str:
         """Build SQL for the FROM clause: the pilot's rows of the unit table, with stratum and unit."""

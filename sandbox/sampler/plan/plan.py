@@ -257,10 +257,11 @@ def list_path_to_unit(step: TableStep, steps: Iterable[TableStep]) -> list[Table
 
 @dataclass(frozen=True, kw_only=True)
 class ExpectedSize:
-    """Approximate size of a table in the sample."""
+    """Approximate size of a table in the sample; ``by_reference`` of its rows come only because others refer to them."""
 
     rows: int
     bytes: int
+    by_reference: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -329,6 +330,7 @@ class SamplePlan:
             "source_bytes": source.bytes,
             "expected_rows": expected.rows,
             "expected_bytes": expected.bytes,
+            "expected_by_reference": expected.by_reference,
             "bytes_measured": step.table in self.measured_tables,
         }
 

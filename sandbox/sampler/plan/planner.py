@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sandbox import masking
 from sandbox.engine.duckdb.session import Session, quote_identifier
 from sandbox.sampler.plan import table_order
+from sandbox.sampler.plan.closure_estimate import estimate_closure
 from sandbox.sampler.plan.plan import SamplePlan
 from sandbox.sampler.plan.size_estimate import estimate_sizes
 from sandbox.sampler.plan.strata import small_strata
@@ -65,6 +66,10 @@ def _build_plan(project: Project, listing: SourceListing, threads: int | None, p
         costs = {name: draw.costs for name, draw in draws.items() if draw.costs is not None}
         warnings = [warning for draw in draws.values() for warning in draw.warnings]
         hidden = personal_columns.list_hidden_columns(masks, suspects)
+        with progress.step("estimating rows by reference"):
+            sizes = estimate_sizes(steps, tables, units, costs)
+            sizes, by_reference = estimate_closure(session, tables, units, steps, sizes)
+        warnings += by_reference
         warnings += list_table_warnings(tables.values())
         warnings += _check_keys(session, settings, tables, hidden, progress)
         warnings += small_strata.list_warnings(units, masks)
@@ -77,7 +82,7 @@ def _build_plan(project: Project, listing: SourceListing, threads: int | None, p
         tables=tables,
         units=units,
         steps=steps,
-        expected_sizes=estimate_sizes(steps, tables, units, costs),
+        expected_sizes=sizes,
         measured_tables=tuple(name for name in tables if name in measured),
         not_sampled=tuple(sorted({*listing.files, *listing.problems} - set(tables))),
         warnings=tuple(warnings),

@@ -47,7 +47,7 @@ def _build_lookup_step(settings: Settings, name: str, rows: int) -> TableStep:
     table = settings.tables[name]
     keep: KeepMode = table.keep or ("all" if rows <= MAX_WHOLE_LOOKUP_ROWS else "referenced")
     named = any(
-        reference.table == name
+        reference.table == name and reference.levels != 0
         for other, section in settings.tables.items()
         for reference in section.all_references
         if other != name

@@ -10,6 +10,7 @@ from sandbox.engine.rule import warehouse_queries
 from sandbox.engine.rule.strata_labels import KeyColumnPair, LabelDefinition, ValueLookup
 from sandbox.engine.sql import dialects, portable_condition
 from sandbox.errors import DataRuleError
+from sandbox.formatting import format_count
 from sandbox.sources.checks.schema_check import pair_reference_columns
 
 if TYPE_CHECKING:
@@ -173,7 +174,9 @@ class _PlanCompiler:
             (step.table, reference)
             for step in self.plan.steps
             for reference in step.references
-            if reference.table == name and (reference != step.through or self._can_gain_rows(step.table, (name,)))
+            if _is_followed(step, reference)
+            and reference.table == name
+            and (reference != step.through or self._can_gain_rows(step.table, (name,)))
         ]
 
     def _can_gain_rows(self, name: str, asking: tuple[str, ...]) -> bool:
@@ -181,13 +184,29 @@ class _PlanCompiler:
         if self._find_step(name).keep == "all":
             return False
         return name in asking or any(
-            reference.table == name and (reference != step.through or self._can_gain_rows(step.table, (*asking, name)))
+            reference.levels != 0
+            and reference.table == name
+            and (reference != step.through or self._can_gain_rows(step.table, (*asking, name)))
             for step in self.plan.steps
             for reference in step.references
         )
 
     def _find_step(self, name: str) -> TableStep:
         return next(step for step in self.plan.steps if step.table == name)
+
+
+def _is_followed(step: TableStep, reference: Reference) -> bool:
+    """Return whether a reference is followed.
+
+    Raises:
+        DataRuleError: It is followed for a number of levels.
+    """
+    if reference.levels:
+        raise DataRuleError(
+            f"{step.table} → {reference.table} is followed for {format_count(reference.levels, 'level')}, which no SELECT does",
+            hint="draw the sample here, or write follow = false or true at the reference",
+        )
+    return reference.levels is None
 
 
 def format_script(statements: Sequence[WarehouseStatement], plan: SamplePlan, dialect: SqlDialect) -> str:
