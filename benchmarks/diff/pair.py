@@ -61,6 +61,7 @@ def make(folder: Path, *, rows: int, wide: int = 0) -> dict[str, Path]:
     }
     paths = {name: folder / f"{name}-{rows}-{wide}.parquet" for name in wanted}
     session = duckdb.connect(config={"memory_limit": "4GB", "temp_directory": str(folder)})
+    session.execute("set enable_progress_bar = false")
     for name, query in wanted.items():
         if not paths[name].is_file():
             part = paths[name].with_suffix(".part")
