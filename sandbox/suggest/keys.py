@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 # Types allowed in a key.
 KEY_TYPE_PATTERN = re.compile(r"VARCHAR|UUID|DATE|TIMESTAMP.*|U?(TINY|SMALL|BIG)?INT|U?INTEGER|DECIMAL\(\d+,0\)")
+TIME_TYPE_PATTERN = re.compile("DATE|TIMESTAMP")
 MAX_CANDIDATE_COLUMNS = 8  # columns combined in the search for a composite key
 MAX_KEY_COLUMNS = 4
 MAX_CODE_LENGTH = 40
@@ -95,11 +96,15 @@ def _find_composite_candidates(
         :MAX_CANDIDATE_COLUMNS
     ]
     for size in range(2, MAX_KEY_COLUMNS + 1):
-        groups = [
-            group
-            for group in combinations(candidates, size)
-            if any(_find_last_word(table, name) in KEY_WORDS for name in group)
-        ]
+        # Times are unique by chance in a small table: groups with fewer of them first.
+        groups = sorted(
+            (
+                group
+                for group in combinations(candidates, size)
+                if any(_find_last_word(table, name) in KEY_WORDS for name in group)
+            ),
+            key=lambda group: sum(TIME_TYPE_PATTERN.match(table.table.columns[name]) is not None for name in group),
+        )
         if not groups:
             continue
         sketches = ", ".join(f"approx_count_distinct(hash({_quote_columns(group)}))" for group in groups)

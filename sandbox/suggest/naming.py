@@ -29,6 +29,8 @@ STAFF_WORDS = {
     "employee", "staff", "salesperson", "agent", "rep", "representative", "worker", "manager", "doctor", "physician",
     "teacher", "instructor", "seller", "merchant", "vendor", "supplier",
 }  # fmt: skip
+USER_WORDS = {"user", "person", "people", "employee", "staff", "operator"}
+COUNT_WORDS = {"total", "count", "quantity", "qty", "sum"}
 # Words of columns that hold a person who serves, and words of columns that hold a row of the same table.
 ROLE_WORDS = STAFF_WORDS | {
     "supervisor", "boss", "lead", "leader", "mentor", "owner", "assignee", "approver", "reviewer", "author", "creator",

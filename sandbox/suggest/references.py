@@ -12,12 +12,14 @@ from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.suggest.hash_slice import build_slice_condition, choose_slice_count, describe_slice
 from sandbox.suggest.keys import is_unique
 from sandbox.suggest.naming import (
+    COUNT_WORDS,
     FILLER_WORDS,
     GENERIC_KEY_NAMES,
     KEY_WORDS,
     ROLE_WORDS,
     SELF_WORDS,
     STAFF_WORDS,
+    USER_WORDS,
     find_column_prefix,
     list_column_words,
     list_entity_names,
@@ -183,7 +185,7 @@ def rank_name_match(table: SuggestedTable, column: str, target: SuggestedTable) 
 def _rank_words(
     words: tuple[str, ...], key: tuple[str, ...], entities: tuple[tuple[str, ...], ...], *, is_self: bool
 ) -> int | None:
-    if not words or not key:
+    if not words or not key or words[0] in COUNT_WORDS:
         return None
     rank = _rank_full_name(words, key, entities)
     return _rank_weak_name(words, key, entities, is_self=is_self) if rank is None else rank
@@ -206,6 +208,9 @@ def _rank_full_name(words: tuple[str, ...], key: tuple[str, ...], entities: Sequ
 def _rank_weak_name(
     words: tuple[str, ...], key: tuple[str, ...], entities: Sequence[tuple[str, ...]], *, is_self: bool
 ) -> int | None:
+    stems = {entity[-1] for entity in entities}
+    if len(words) > 1 and words[-1] == "by" and words[-2].endswith("ed"):  # last_edited_by, also of its own table
+        return WEAK_RANK + 2 if stems & USER_WORDS else None
     if is_self:
         return WEAK_RANK + 2 if words[0] in SELF_WORDS else None
     synonyms = {(word,) for entity in entities for word in list_synonyms("".join(entity))}
@@ -214,7 +219,6 @@ def _rank_weak_name(
     if any(word in KEY_WORDS and word not in key for word in words):
         return None  # order_number is not named for order_id
     named = [word for word in words if word not in FILLER_WORDS]
-    stems = {entity[-1] for entity in entities}
     if len(named) == 1 and any(_share_stem(named[0], stem) for stem in stems):
         return WEAK_RANK + 1
     has_role = any(word in ROLE_WORDS for word in named)

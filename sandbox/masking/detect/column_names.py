@@ -6,7 +6,12 @@ A name is split into words, and its last words decide: ``email_address`` is an a
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sandbox.formatting import split_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # Trailing words that do not change the meaning of a name.
 NEUTRAL_WORDS = set(
@@ -39,7 +44,7 @@ ENDINGS_BY_MEANING: dict[str, tuple[str, ...]] = {
     "name": (
         "first name", "last name", "given name", "family name", "full name", "middle name", "maiden name", "surname",
         "firstname", "lastname", "fullname", "givenname", "familyname", "middlename", "name first", "name last",
-        "name given", "name middle", "forename", "nickname", "legal name", "vorname", "nachname", "familienname",
+        "name given", "name middle", "preferred name", "forename", "nickname", "legal name", "vorname", "nachname", "familienname",
         "prenom", "nom de famille", "apellido", "apellidos", "nombre completo", "cognome", "achternaam", "voornaam",
         "fornamn", "efternamn", "imie", "nazwisko", "etunimi", "sukunimi", "sobrenome", "apelido", "cardholder",
         "account holder", "fname", "lname",
@@ -88,6 +93,7 @@ EXCLUDING_WORDS = {
     "address": {"memory", "web", "url", "contract", "wallet", "base", "server", "bus", "cell"},
     "mail": {"direct", "junk", "snail"},
 }
+NAME_PARTS = {"first", "last", "middle", "maiden"}
 PORTRAIT_WORDS = {"portrait", "avatar", "selfie", "face", "signature", "fingerprint", "mugshot", "passport", "headshot"}
 _MEANINGS_BY_PHRASE = {
     tuple(ending.split()): what for what, endings in ENDINGS_BY_MEANING.items() for ending in endings
@@ -111,6 +117,8 @@ def classify_column_name(column: str, table: str) -> str | None:
 
     >>> classify_column_name("email_address", "t"), classify_column_name("email_sent_count", "t"), classify_column_name("name", "customers"), classify_column_name("name", "products")
     ('email', None, 'name', None)
+    >>> classify_column_name("customer_category_name", "t"), classify_column_name("OWNERNAME", "t")
+    (None, 'name')
     """
     parts = split_words(column)
     while len(parts) > 1 and parts[-1] in NEUTRAL_WORDS:
@@ -121,9 +129,21 @@ def classify_column_name(column: str, table: str) -> str | None:
             before = parts[-length - 1] if len(parts) > length else ""
             return None if before in EXCLUDING_WORDS.get(parts[-1], ()) else meaning
     if parts and parts[-1] in ("name", "nom", "nombre", "nome", "naam", "namn", "nimi"):
-        owners = parts[:-1] or split_words(table)
+        owners = parts[-2:-1] or split_words(table)
         return "name" if any(_list_singulars(word) & PERSON_WORDS for word in owners) else None
+    if parts and parts[-1].endswith("name") and parts[-1].removesuffix("name") in PERSON_WORDS:
+        return "name"
     return None
+
+
+def classify_name_parts(column: str, columns: Iterable[str]) -> str | None:
+    """Return ``name`` for a column that holds a part of a name, in a table with columns ``first`` and ``last``.
+
+    >>> classify_name_parts("FIRST", ["ID", "FIRST", "LAST"]), classify_name_parts("first", ["first", "second"])
+    ('name', None)
+    """
+    has_both = {"first", "last"} <= {name.lower() for name in columns}
+    return "name" if has_both and column.lower() in NAME_PARTS else None
 
 
 def _list_singulars(word: str) -> set[str]:

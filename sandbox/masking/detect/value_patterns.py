@@ -29,7 +29,7 @@ ITALIAN_ID_PATTERN = re.compile(r"[A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z]"
 BRITISH_ID_PATTERN = re.compile(r"(?!BG|GB|NK|KN|TN|NT|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]\d{6}[A-D]")
 PERSON_NAME_PATTERN = re.compile(r"[^\W\d_][^\W\d_'’.-]*(?:[ ,'’.-]+[^\W\d_][^\W\d_'’.-]*){0,4}\.?")
 LETTER_REPLACEMENTS = str.maketrans("øłđı", "oldi")
-PHONE_IN_TEXT_PATTERN = re.compile(rf"(?<![\\w+])(?:{PHONE_PATTERN.pattern})(?!\\w)")
+PHONE_IN_TEXT_PATTERN = re.compile(rf"(?<![\w+.])(?:{PHONE_PATTERN.pattern})(?!\w)")
 NAME_PAIR_PATTERN = re.compile(r"(?=\b([A-ZÀ-Þ][\w'’-]+) ([A-ZÀ-Þ][\w'’-]+))")
 TITLE_PATTERN = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|Herr|Frau|Mme|Monsieur|Madame|Señora?)\.? [A-ZÀ-Þ][\w'’-]+")
 MIN_PROSE_LENGTH, MIN_PROSE_SPACES = 25, 3
@@ -42,6 +42,7 @@ BINARY_MARKS = {
     "documents": (b"%PDF-", b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"{\\rtf"),
 }
 MIN_BINARY_SHARE = 0.5
+MIN_MADE_VALUES, MIN_NAME_LETTERS = 10, 3
 DNI_LETTERS = "TRWAGMYFPDXBNJZSQVHLCKE"
 FINNISH_CHECK_CHARACTERS = "0123456789ABCDEFHJKLMNPRSTUVWXY"
 
@@ -238,7 +239,11 @@ def is_common_name(value: str) -> bool:
 
 
 def holds_phone_number(value: str) -> bool:
-    """Return whether a longer text holds a telephone number in international or North American notation."""
+    """Return whether a longer text holds a telephone number in international or North American notation.
+
+    >>> holds_phone_number("Call +49 30 1234567 after six o'clock"), holds_phone_number("1.2.840.10008.5.1.4.1.1.1.1")
+    (True, False)
+    """
     return len(value) >= MIN_PROSE_LENGTH and PHONE_IN_TEXT_PATTERN.search(value) is not None
 
 
@@ -256,6 +261,28 @@ def holds_person_name(value: str) -> bool:
         _normalize_name(first) in _NORMALIZED_GIVEN_NAMES and last.lower() not in PLACE_WORDS
         for first, last in NAME_PAIR_PATTERN.findall(value)
     )
+
+
+def measure_share_made_from_names(values: Sequence[str], names: Sequence[str]) -> float:
+    """Return the share of distinct values made from names of a table's people, such as ``von_neumann`` from Von Neumann.
+
+    Fewer than ten values count as ten.
+
+    >>> measure_share_made_from_names(["curie", "meitner2", "x17"], ["Curie", "Meitner"])
+    0.2
+    """
+    known = {part for name in names for part in _split_letters(name)}
+    distinct = {value for value in values if value.strip()}
+    made = sum(_is_made_from(_split_letters(value), known) for value in distinct)
+    return made / max(MIN_MADE_VALUES, len(distinct))
+
+
+def _split_letters(value: str) -> list[str]:
+    return [part for part in re.split(r"[^a-z]+", _normalize_name(value)) if len(part) >= MIN_NAME_LETTERS]
+
+
+def _is_made_from(parts: Sequence[str], known: set[str]) -> bool:
+    return bool(parts) and 2 * sum(part in known for part in parts) > len(parts)
 
 
 VALUE_PATTERNS = (

@@ -11,8 +11,8 @@ from sandbox.config.unit_membership import resolve_unit_membership
 from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.errors import ConfigError
 from sandbox.formatting import format_count
-from sandbox.masking.detect.column_names import classify_column_name, names_image_of_person
-from sandbox.masking.detect.value_patterns import classify_binary_values, classify_values
+from sandbox.masking.detect.column_names import classify_column_name, classify_name_parts, names_image_of_person
+from sandbox.masking.detect.value_patterns import classify_binary_values, classify_values, measure_share_made_from_names
 from sandbox.masking.kinds import MASK_KINDS
 from sandbox.sources.registry import build_select, get_adapter, translate_file_errors
 
@@ -31,6 +31,7 @@ MAX_COLUMNS_PER_QUERY = 200
 MAX_BINARY_VALUES = 50  # values whose first bytes are read
 MARK_BYTES = 12
 SHIFT_DAYS = 30
+MIN_MADE_SHARE = 0.5
 TEXT_TYPES = re.compile(r"VARCHAR|JSON|BLOB|.*[)\]]", re.DOTALL)
 WHOLE_NUMBER_TYPES = re.compile(r"U?(BIG|HUGE)?INT|U?INTEGER|DECIMAL\(\d+,0\)")
 DATE_TYPES = re.compile(r"DATE|TIMESTAMP.*")
@@ -87,10 +88,17 @@ def find_personal_columns(
         ruled = masks.get(name, {})
         open_ones = [column for column, kind in table.columns.items() if column not in ruled and _can_be_personal(kind)]
         looked_at = [column for column in open_ones if _has_recognisable_values(table.columns[column])]
-        values = _read_values(session, table, looked_at)
+        named = [
+            column
+            for column, kind in table.columns.items()
+            if column in ruled and _is_text(kind) and _names_person(column, table)
+        ]
+        values = _read_values(session, table, [*looked_at, *named])
         images = _find_images(session, table, open_ones)
+        found = {column: _classify_column(column, table, values.get(column, [])) for column in open_ones}
+        made = _find_columns_made_from_names(table, values, [column for column in open_ones if not found[column]])
         for column in open_ones:
-            if judged := images.get(column) or _classify_column(column, table, values.get(column, [])):
+            if judged := images.get(column) or found[column] or made.get(column):
                 what, why = judged
                 proposed = _suggest_mask(settings, name, column, table.columns[column], what)
                 suspects.append(
@@ -190,13 +198,40 @@ def _classify_column(column: str, table: SourceTable, values: Sequence[str]) -> 
     """Classify a column by its values, or by its name if the values do not contradict it."""
     if shown := classify_values(values):
         return shown
-    what = classify_column_name(column, table.name)
+    what = classify_column_name(column, table.name) or classify_name_parts(column, table.columns)
     engine_type = table.columns[column]
     if what is None or not (_is_text(engine_type) or TYPES_BY_MEANING.get(what, TEXT_TYPES).fullmatch(engine_type)):
         return None
     if _is_text(engine_type) and _has_contradicting_values(what, [value for value in values if value.strip()]):
         return None
     return what, f"by its name it holds {PHRASES_BY_MEANING[what]}"
+
+
+def _names_person(column: str, table: SourceTable) -> bool:
+    return "name" in (classify_column_name(column, table.name), classify_name_parts(column, table.columns))
+
+
+def _find_columns_made_from_names(
+    table: SourceTable, values: Mapping[str, Sequence[str]], columns: Sequence[str]
+) -> dict[str, tuple[str, str]]:
+    """Return text columns whose values are made from the names in the table's other columns, and the evidence."""
+    names = {
+        column: texts
+        for column, texts in values.items()
+        if _is_text(table.columns[column]) and _names_person(column, table)
+    }
+    made = {}
+    for column in columns:
+        others = {name: texts for name, texts in names.items() if name != column}
+        if not others or not _is_text(table.columns[column]) or column not in values:
+            continue
+        share = measure_share_made_from_names(values[column], [text for texts in others.values() for text in texts])
+        if share >= MIN_MADE_SHARE:
+            made[column] = (
+                "user name",
+                f"{100 * share:.0f} % of its values are made from names in {', '.join(others)}",
+            )
+    return made
 
 
 def _has_contradicting_values(what: str, values: Sequence[str]) -> bool:

@@ -228,3 +228,24 @@ def test_in_a_small_source_customers_are_drawn_and_not_lines_of_orders(folder: S
     table(folder, "offices", "select i as office_id from range(7) t(i)")
     assert folder.run("init", "data").status == 0
     assert settings(folder)["sample"]["unit"] == "customers"
+
+
+def test_who_edited_a_row_and_identifiers_made_from_names_are_found(folder: Shop) -> None:
+    surnames = "['curie', 'meitner', 'noether', 'franklin', 'hopper', 'hodgkin', 'goodall', 'mirzakhani', 'rubin', 'wu', 'yalow', 'levi']"
+    made = f"({surnames})[range + 1]"
+    table(
+        folder,
+        "people",
+        f"select range + 1 as id, upper({made}) as surname, {made} || '_' || range as handle, md5({made}) as colour, "
+        "1 + range % 12 as last_edited_by from range(12)",
+    )
+    table(
+        folder,
+        "articles",
+        "select range as id, 1 + range % 12 as edited_by, 1 + range % 3 as total_articles from range(40)",
+    )
+    assert folder.run("init", "data").status == 0
+    tables = settings(folder)["tables"]
+    assert references(tables["people"]) == {("last_edited_by",): ("people", ("id",))}
+    assert references(tables["articles"]) == {("edited_by",): ("people", ("id",))}
+    assert tables["people"]["mask"].keys() == {"surname", "handle"}
