@@ -13,7 +13,7 @@ SLOW_SECONDS = 20
 """A test that takes longer says why in its docstring."""
 UNEXPLAINED = "takes long for no reason that is told"
 GROUPS = {
-    "spark": ("test_compiled.py", "test_contract.py", "test_spark.py", "test_spark_store.py"),
+    "spark": ("test_compiled.py", "test_contract.py", "test_spark.py", "test_spark_errors.py", "test_spark_store.py"),
     "postgres": (
         "test_canaries.py",
         "test_init_postgres.py",

@@ -157,6 +157,10 @@ class SourceAdapter:
         """Return what a reader of a sample has to know about a table, one sentence each."""
         return []
 
+    def estimate_scanned_bytes(self, table: SourceTable) -> int | None:
+        """Estimate the bytes that a warehouse scans for one reading of a table; None if nobody says."""
+        return None
+
     def open_table(self, session: Session, request: TableRequest) -> SourceTable:
         """Open a table, and attach it to the session.
 

@@ -61,6 +61,11 @@ def render_plan(plan: SamplePlan) -> RenderableType:
     if added := {step.table: plan.expected_sizes[step.table].by_reference for step in plan.steps if step.unit}:
         listed = ", ".join(f"{format_number(rows)} of {escape_hidden(name)}" for name, rows in added.items() if rows)
         parts += [Text(f"among them, only because other rows refer to them: about {listed}")] if listed else []
+    if plan.scanned_bytes:
+        scanned = ", ".join(
+            f"{format_size(size)} of {escape_hidden(name)}" for name, size in plan.scanned_bytes.items()
+        )
+        parts.append(Text(f"one reading scans, by EXPLAIN of the warehouse: {scanned}"))
     if plan.not_sampled:
         parts.append(
             Text(

@@ -281,6 +281,7 @@ class SamplePlan:
         warnings: One sentence each.
         masks: Table -> column -> mask; other columns stay unmasked.
         personal_columns: Seemingly personal columns without a mask; any prevents the draw.
+        scanned_bytes: Table -> bytes that a warehouse says it scans for one reading of it.
     """
 
     specification: Mapping[str, Any]
@@ -295,6 +296,7 @@ class SamplePlan:
     measured_tables: tuple[str, ...] = ()
     masks: Mapping[str, Mapping[str, MaskEntry]] = field(default_factory=dict)
     personal_columns: tuple[PersonalColumn, ...] = ()
+    scanned_bytes: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def expected_rows(self) -> int:
@@ -331,6 +333,7 @@ class SamplePlan:
             "expected_rows": expected.rows,
             "expected_bytes": expected.bytes,
             "expected_by_reference": expected.by_reference,
+            "scanned_bytes": self.scanned_bytes.get(step.table),
             "bytes_measured": step.table in self.measured_tables,
         }
 

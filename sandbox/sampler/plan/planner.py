@@ -18,6 +18,7 @@ from sandbox.sources.checks.key_check import check_float_references, check_uniqu
 from sandbox.sources.discover import list_configured_source
 from sandbox.sources.open_table import list_table_warnings, open_table
 from sandbox.sources.projection import MAX_EXACT_ROWS, project_table
+from sandbox.sources.registry import get_adapter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,6 +84,11 @@ def _build_plan(project: Project, listing: SourceListing, threads: int | None, p
         units=units,
         steps=steps,
         expected_sizes=sizes,
+        scanned_bytes={
+            name: scanned
+            for name, table in tables.items()
+            if (scanned := get_adapter(table).estimate_scanned_bytes(table)) is not None
+        },
         measured_tables=tuple(name for name in tables if name in measured),
         not_sampled=tuple(sorted({*listing.files, *listing.problems} - set(tables))),
         warnings=tuple(warnings),

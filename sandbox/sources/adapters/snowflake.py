@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sandbox.config.source_address import SNOWFLAKE_SCHEMES, find_address_problem
+from sandbox.engine.duckdb.session import quote_identifier
+from sandbox.engine.rule.pushdown_sql import ROW_ALIAS
 from sandbox.engine.snowflake import pushdown
 from sandbox.errors import ConfigError
 from sandbox.sources.adapters.scan_view import build_scan_select, name_scan_view
@@ -96,6 +98,13 @@ class SnowflakeAdapter(SourceAdapter):
         )
         self.attach_table(session, table)
         return table
+
+    def estimate_scanned_bytes(self, table: SourceTable) -> int | None:
+        handle = _get_handle(table.files[0])
+        values = ", ".join(f"{column.sql} as c{number}" for number, column in enumerate(_get_columns(table)))
+        return handle.client.estimate_scanned_bytes(
+            f"select {values} from {handle.table.quoted_name} as {quote_identifier(ROW_ALIAS)}"
+        )
 
     def attach_table(self, session: Session, table: SourceTable) -> None:
         from sandbox.engine.snowflake.scan import SnowflakeScan  # noqa: PLC0415 - an extra

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pytest
 
-from sandbox.engine.snowflake.client import SnowflakeClient
+from sandbox.engine.snowflake.client import SnowflakeClient, read_assigned_bytes
 from sandbox.errors import ConfigError, SandboxError, SourceError
 from sandbox.model import SilentProgress
 from sandbox.sampler.draw.draw import draw_sample
@@ -68,9 +68,35 @@ def test_only_rows_that_may_be_drawn_leave_the_warehouse_and_it_counts_the_strat
     assert [rows for sql, rows in fetched if "group by" in sql] == [3]
     project = lake.project(PEOPLE_AND_VISITS, uri=snowflake_emulator.uri)
     plan = plan_sample(project, threads=1, progress=SilentProgress())
+    assert plan.scanned_bytes == {}  # the emulator does not explain
     snowflake_emulator.execute("insert into \"calls\" select 6000, 'x'")
     with pytest.raises(SourceError, match=r"changed while it was read: PUBLIC\.calls"):
         draw_sample(project, plan, home=lake.root / "home 2", threads=1, progress=SilentProgress())
+
+
+@pytest.mark.parametrize(
+    ("answer", "scanned"), [('{"GlobalStats": {"bytesAssigned": 4096}}', {"odd": 4096}), ("SCAN", {})]
+)
+def test_the_plan_says_what_one_reading_scans(
+    lake: SourceProject,
+    snowflake_emulator: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: str,
+    scanned: dict[str, int],
+) -> None:
+    """The answer has the documented format of EXPLAIN USING JSON, which the emulator lacks."""
+    snowflake_emulator.put("odd", pa.table({"id": range(20)}), {})
+    explained = []
+
+    def answer_explain(self: SnowflakeClient, sql: str) -> int | None:
+        explained.append(sql)
+        return read_assigned_bytes(answer)
+
+    monkeypatch.setattr(SnowflakeClient, "estimate_scanned_bytes", answer_explain)
+    plan = plan_sample(lake.project(ONE, uri=snowflake_emulator.uri), threads=1, progress=SilentProgress())
+    assert plan.scanned_bytes == scanned
+    assert plan.to_dict()["tables"]["odd"]["scanned_bytes"] == scanned.get("odd")
+    assert len(snowflake_emulator.execute(explained[0])) == 20
 
 
 def test_the_published_vectors_hold_in_its_sql(snowflake_emulator: Emulator) -> None:
