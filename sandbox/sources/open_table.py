@@ -102,6 +102,12 @@ def attach_tables(session: Session, tables: Iterable[SourceTable]) -> None:
         get_adapter(table).attach_table(session, table)
 
 
+def estimate_scanned_bytes(tables: Mapping[str, SourceTable]) -> dict[str, int]:
+    """Return the bytes that one reading of each table scans, of those whose warehouse says it."""
+    estimates = {name: get_adapter(table).estimate_scanned_bytes(table) for name, table in tables.items()}
+    return {name: count for name, count in estimates.items() if count is not None}
+
+
 def list_table_warnings(tables: Iterable[SourceTable]) -> list[str]:
     """Return what a reader of a sample has to know about its tables, one sentence each."""
     return [warning for table in tables for warning in get_adapter(table).list_warnings(table)]

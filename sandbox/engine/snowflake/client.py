@@ -127,7 +127,7 @@ class SnowflakeClient:
                 row = cursor.fetchone()
         except (errors.Error, OSError):
             return None
-        return read_assigned_bytes(str(row[0])) if row else None  # type: ignore[index]
+        return read_assigned_bytes(str(row[0])) if row else None
 
     @contextlib.contextmanager
     def filter_rows(self, table: str, condition: str) -> Iterator[None]:

@@ -15,12 +15,14 @@ from sandbox.formatting import format_count
 from sandbox.sampler.plan.pilot import PilotDraw
 from sandbox.sampler.plan.plan import ExpectedSize, list_path_to_unit
 from sandbox.sampler.plan.references import list_links
+from sandbox.sampler.plan.size_estimate import estimate_sizes
 from sandbox.sources.registry import build_select, translate_file_errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sandbox.engine.duckdb.session import Session
+    from sandbox.sampler.plan.pilot import UnitCosts
     from sandbox.sampler.plan.plan import TableStep, UnitPlan
     from sandbox.sampler.plan.references import ReferenceLink
     from sandbox.sources.table import SourceTable
@@ -102,26 +104,27 @@ def leads_back(link: ReferenceLink, steps: Sequence[TableStep]) -> bool:
     )
 
 
-def estimate_closure(
+def estimate_closed_sizes(
     session: Session,
     tables: Mapping[str, SourceTable],
     units: Mapping[str, UnitPlan],
     steps: tuple[TableStep, ...],
-    sizes: Mapping[str, ExpectedSize],
+    costs: Mapping[str, UnitCosts],
 ) -> tuple[dict[str, ExpectedSize], list[str]]:
-    """Add the rows that come by reference only to the expected sizes.
+    """Estimate the size of each table, with the rows that come by reference only.
 
     Returns:
         The sizes, and a warning where more rows come by reference than are drawn.
     """
+    sizes = estimate_sizes(steps, tables, units, costs)
     links = [link for link in list_links(steps, tables) if link.reference.levels != 0]
     if not any(leads_back(link, steps) for link in links):
-        return dict(sizes), []
+        return sizes, []
     lookups = {step.table for step in steps if step.keep == "referenced"}
     rows = {name: table.rows for name, table in tables.items()}
     drawn = {name: 0.0 if name in lookups else float(sizes[name].rows) for name in tables}
     if all(drawn[step.table] >= rows[step.table] for step in steps if step.unit is not None):
-        return dict(sizes), []
+        return sizes, []
     counted = _count_references(session, tables, units, steps, links)
     added = compute_closure(counted, drawn, rows)
     completed = {

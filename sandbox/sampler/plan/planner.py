@@ -7,18 +7,16 @@ from typing import TYPE_CHECKING
 from sandbox import masking
 from sandbox.engine.duckdb.session import Session, quote_identifier
 from sandbox.sampler.plan import table_order
-from sandbox.sampler.plan.closure_estimate import estimate_closure
+from sandbox.sampler.plan.closure_estimate import estimate_closed_sizes
 from sandbox.sampler.plan.plan import SamplePlan
-from sandbox.sampler.plan.size_estimate import estimate_sizes
 from sandbox.sampler.plan.strata import small_strata
 from sandbox.sampler.plan.unit_draws import plan_unit_draws
 from sandbox.samples.specification import build_specification, compute_request_id
 from sandbox.sources.checks import personal_columns, schema_check
 from sandbox.sources.checks.key_check import check_float_references, check_unique_keys, count_null_keys
 from sandbox.sources.discover import list_configured_source
-from sandbox.sources.open_table import list_table_warnings, open_table
+from sandbox.sources.open_table import estimate_scanned_bytes, list_table_warnings, open_table
 from sandbox.sources.projection import MAX_EXACT_ROWS, project_table
-from sandbox.sources.registry import get_adapter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,8 +66,7 @@ def _build_plan(project: Project, listing: SourceListing, threads: int | None, p
         warnings = [warning for draw in draws.values() for warning in draw.warnings]
         hidden = personal_columns.list_hidden_columns(masks, suspects)
         with progress.step("estimating rows by reference"):
-            sizes = estimate_sizes(steps, tables, units, costs)
-            sizes, by_reference = estimate_closure(session, tables, units, steps, sizes)
+            sizes, by_reference = estimate_closed_sizes(session, tables, units, steps, costs)
         warnings += by_reference
         warnings += list_table_warnings(tables.values())
         warnings += _check_keys(session, settings, tables, hidden, progress)
@@ -84,11 +81,7 @@ def _build_plan(project: Project, listing: SourceListing, threads: int | None, p
         units=units,
         steps=steps,
         expected_sizes=sizes,
-        scanned_bytes={
-            name: scanned
-            for name, table in tables.items()
-            if (scanned := get_adapter(table).estimate_scanned_bytes(table)) is not None
-        },
+        scanned_bytes=estimate_scanned_bytes(tables),
         measured_tables=tuple(name for name in tables if name in measured),
         not_sampled=tuple(sorted({*listing.files, *listing.problems} - set(tables))),
         warnings=tuple(warnings),
