@@ -36,8 +36,8 @@ class StratumRecord(DocumentPart):
 class UnitDrawRecord(DocumentPart):
     """The draw of one unit table.
 
-    ``assignment`` is the content digest of the sampled units' keys and strata. It is set if these do not follow from the
-    units' rows.
+    ``assignment`` is the content digest of the sampled units' keys, strata and recorded sizes. It is set if the strata do
+    not follow from the units' rows, or sizes are recorded.
     """
 
     key: list[str]
@@ -173,14 +173,14 @@ class SnapshotRecord(DocumentPart):
 class SampleManifest(Document):
     """The manifest; the fingerprint is the SHA-256 of the canonical JSON of specification and content digests.
 
-    ``sizes``, by unit table, are outside the fingerprint; version 1 has none.
+    ``sizes`` are by unit table. In version 2 they are outside the fingerprint, and version 1 has none.
     """
 
-    FORMAT_VERSION: ClassVar[int] = 2
-    READABLE_VERSIONS: ClassVar[tuple[int, ...]] = (1, 2)
+    FORMAT_VERSION: ClassVar[int] = 3
+    READABLE_VERSIONS: ClassVar[tuple[int, ...]] = (1, 2, 3)
     NAME: ClassVar[str] = "the sample's manifest"
 
-    format_version: int = 2
+    format_version: int = 3
     fingerprint: str
     specification: dict[str, Any]
     drawn: str
@@ -196,6 +196,18 @@ class SampleManifest(Document):
     masking_key: str | None = None
     profile: StoredFile | None = None
     tool: dict[str, str]
+
+    sizes_are_proven: bool = Field(default=True, exclude=True)
+
+    @property
+    def proven_sizes(self) -> dict[str, list[SizeRecord]]:
+        """The sizes that the fingerprint covers: all, or none of an earlier version's."""
+        return self.sizes if self.sizes_are_proven else {}
+
+    @classmethod
+    def upgrade(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        """Return the fields of an earlier version, whose fingerprint covers no sizes."""
+        return fields | {"sizes_are_proven": False}
 
 
 class CheckedFile(DocumentPart):

@@ -19,3 +19,13 @@ class SandboxRecord(Document):
     created: str
     sample: str
     environment: Environment
+
+
+class EnvironmentRecord(Document):
+    """``checked-environments/<id>.json``: a virtual environment as it was made, with a digest of its entries."""
+
+    NAME: ClassVar[str] = "the environment's record"
+    HAS_SEAL: ClassVar[bool] = True
+
+    environment: str
+    listing: str

@@ -19,14 +19,14 @@ from sandbox.errors import (
 )
 from sandbox.manifest.canonical_json import hash_json
 from sandbox.manifest.run import OutputFile, RunRecord
-from sandbox.model import RunOutcome, SilentProgress
+from sandbox.model import RunOutcome
 from sandbox.runner.environment_variables import build_run_variables
+from sandbox.runner.input_check import InputCheck
 from sandbox.runner.job_outputs import VIEWS_PROGRAM_FOLDER, collect_job_outputs
 from sandbox.runner.logs import BoundedLog, append_log_lines
 from sandbox.runner.output_records import find_damage, record_file
 from sandbox.runner.run_setup import write_setup
 from sandbox.runner.variation import build_thread_variables, prepare_tables, vary_limits
-from sandbox.store.checked_folder import check_folder, list_folder_contents, read_checked_files, set_folder_aside
 from sandbox.store.folder import restrict_access, stage_folder, translate_os_errors
 from sandbox.store.leases import acquire_lease
 from sandbox.store.seal_key import load_seal_key
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from sandbox.runner.outputs import CollectedOutputs
     from sandbox.runner.pipeline_database import PipelineDatabase, PipelineDatabaseFactory
     from sandbox.runner.run_setup import RunSetup
-    from sandbox.store.checked_folder import FileStats
 
 RECORD_FILE = "run.json"
 CODE_MOUNT = "/sandbox/code"
@@ -192,13 +191,13 @@ def execute_run(request: RunRequest, runtime: Runtime, runs: Path) -> Run:
 
     Raises:
         ContainerEngineError: The run could not be started.
-        StoreError: The record cannot be written, for example on a full disk; or the run changed the sample, or wrote to it
-            and restored it. A changed sample is set aside, and the record says ``failed``.
+        StoreError: The record cannot be written, for example on a full disk; or the run changed the sample or its
+            virtual environment, or wrote to the sample and restored it. What was changed is set aside, and the record says
+            ``failed``.
         PipelineError: The run succeeded, but its outputs cannot be read; the record says ``failed``.
     """
     identity = request.identity
-    files = read_checked_files(request.sample.path)
-    stats = _list_sample_stats(request)
+    inputs = InputCheck(request.sample, request.environment)
     started = dt.datetime.now(dt.UTC)
     name = f"{started:%Y%m%dT%H%M%S}-{identity[:12]}-{os.urandom(2).hex()}"
     unreadable: PipelineError | None = None
@@ -228,9 +227,8 @@ def execute_run(request: RunRequest, runtime: Runtime, runs: Path) -> Run:
                 except PipelineError as error:
                     unreadable = error
                     outcome = dataclasses.replace(outcome, ending=RunOutcome.FAILED)
-        changed = check_folder(request.sample.path, files, SilentProgress()) if files else None
-        written = None if changed is not None else _find_written_file(stats, _list_sample_stats(request))
-        if changed is not None or written is not None:
+        changed = inputs.find_change()
+        if changed is not None:
             outcome = dataclasses.replace(outcome, ending=RunOutcome.FAILED)
         record = _build_record(
             request,
@@ -245,13 +243,7 @@ def execute_run(request: RunRequest, runtime: Runtime, runs: Path) -> Run:
         restrict_access(folder)
     acquire_lease(runs / name)
     if changed is not None:
-        raise _set_sample_aside(request, changed)
-    if written is not None:
-        raise StoreError(
-            f"{written} of the sample {request.sample.fingerprint[:12]} was written while the pipeline at "
-            f"{request.code.version.ref} ran, and is as before now: what the run read is not known",
-            hint="the pipeline must not write to $SANDBOX_SAMPLE; if another program did, run it again",
-        )
+        raise inputs.set_aside(changed, request.code.version.ref)
     if unreadable is not None:
         raise PipelineError(
             append_log_lines(unreadable.message.replace(str(folder), str(runs / name)), runs / name),
@@ -275,30 +267,6 @@ def _detect_removal(folder: Path) -> Iterator[None]:
         raise StoreError(
             f"{folder} was removed while the pipeline ran", hint="another command removed it; run it again"
         ) from error
-
-
-def _list_sample_stats(request: RunRequest) -> Mapping[str, FileStats]:
-    """Return the stats of a sample's files if a run could write to them; empty for a read-only mount."""
-    if request.environment.runtime != "local":
-        return {}
-    with translate_os_errors(request.sample.path):
-        return list_folder_contents(request.sample.path)[0]
-
-
-def _find_written_file(before: Mapping[str, FileStats], after: Mapping[str, FileStats]) -> str | None:
-    """Return the first file that was written, or replaced by an equal one, between two moments; None if there is none."""
-    return next((path for path in sorted(before) if after.get(path) != before[path]), None)
-
-
-def _set_sample_aside(request: RunRequest, problem: str) -> StoreError:
-    """Rename a sample changed by a run, and return the error for it."""
-    aside = set_folder_aside(request.sample.path)
-    return StoreError(
-        f"the sample {request.sample.fingerprint[:12]} was changed while the pipeline at {request.code.version.ref} ran: "
-        f"{problem}; nothing is judged by that run",
-        hint=f"the pipeline must not write to $SANDBOX_SAMPLE; the changed sample is now {aside}, "
-        "and the next command draws or pulls it again",
-    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.engine.duckdb.session import Session
+    from sandbox.manifest.sample import SizeRecord
 
 
 def describe_parquet_files(session: Session, files: Iterable[Path]) -> tuple[dict[str, str], str]:
@@ -23,15 +24,22 @@ def describe_parquet_files(session: Session, files: Iterable[Path]) -> tuple[dic
     return columns, compute_content_digest(session, relation, columns)
 
 
-def compute_assignment_digest(session: Session, weights: Path, key: Sequence[str], types: Mapping[str, str]) -> str:
-    """Return the content digest of the keys and strata in a file of weights.
+def compute_assignment_digest(
+    session: Session, weights: Path, key: Sequence[str], types: Mapping[str, str], sizes: Sequence[SizeRecord]
+) -> str:
+    """Return the content digest of the keys, strata and recorded sizes in a file of weights.
 
     Args:
         session: Reads the file.
         weights: The file.
         key: The columns of the unit's key.
         types: The types of the unit table's columns.
+        sizes: The recorded sizes.
     """
-    columns = {**{column: types[column] for column in key}, "stratum": "INTEGER"}
+    columns = {
+        **{column: types[column] for column in key},
+        "stratum": "INTEGER",
+        **dict.fromkeys(sorted(size.name for size in sizes), "DOUBLE"),
+    }
     shown = ", ".join(quote_identifier(column) for column in columns)
     return compute_content_digest(session, f"(select {shown} from {build_parquet_reader([weights])})", columns)

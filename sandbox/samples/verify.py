@@ -97,7 +97,9 @@ def _compute_assignments(
             units[name] = unit if unit.assignment is None else None
             continue
         try:
-            digest = compute_assignment_digest(session, sample_path / stored.path, unit.key, types)
+            digest = compute_assignment_digest(
+                session, sample_path / stored.path, unit.key, types, manifest.proven_sizes.get(name, ())
+            )
         except StoreError:
             units[name] = None  # the file has other columns
         else:
@@ -112,11 +114,13 @@ def _verify_fingerprint(
     contents: Mapping[str, str],
 ) -> list[str]:
     problems = [
-        f"{manifest.weights[name].path if name in manifest.weights else name} does not have the strata of the fingerprint"
+        f"{manifest.weights[name].path if name in manifest.weights else name} does not have the strata and sizes of the fingerprint"
         for name, unit in units.items()
         if unit != manifest.units[name]
     ]
-    fingerprint = compute_fingerprint(manifest.specification, manifest.units, manifest.tables, contents)
+    fingerprint = compute_fingerprint(
+        manifest.specification, manifest.units, manifest.tables, contents, manifest.proven_sizes
+    )
     if fingerprint != manifest.fingerprint:
         problems.append(
             f"the fingerprint that follows from its contents is {fingerprint[:12]}, not {manifest.fingerprint[:12]}"

@@ -51,6 +51,8 @@ def _find_unit_problem(session: Session, sample_path: Path, manifest: SampleMani
     sizes = {size.name: "DOUBLE" for size in manifest.sizes.get(unit, ())}
     if described != {column: types.get(column) for column in draw.key} | WEIGHT_COLUMNS | sizes:
         return f"the columns of {stored.path} are not the unit's key, stratum, probability, weight and recorded sizes"
+    if sizes and not manifest.proven_sizes.get(unit):
+        return f"nothing proves the sizes of {unit}: an earlier version of sandbox drew the sample"
     others = draw.list_undecided_columns(types)
     if others and draw.assignment is None:
         return (

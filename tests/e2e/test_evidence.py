@@ -132,6 +132,33 @@ def test_a_run_that_writes_to_any_file_of_the_sample_ends_with_13(project: Shop)
     assert not sample.exists()
 
 
+INSTALL = """
+import sysconfig
+with open(os.path.join(sysconfig.get_path("purelib"), "sitecustomize.py"), "w") as module:
+    module.write("print('installed by a change')")
+"""
+
+
+def test_a_run_that_changes_its_environment_ends_with_13_and_changes_no_other_run(project: Shop) -> None:
+    """Takes long: the project's own environment is made, twice."""
+    (project.root / "requirements.txt").write_text("iniconfig\n")
+    project.edit("sandbox.toml", "[stack.limits]", '[stack]\nrequirements = "requirements.txt"\n[stack.limits]')
+    project.git("add", "-A")
+    project.git("commit", "-qm", "an environment that no other test has")
+    environment = Path(project.run("create", "--json").json["environment"]["reference"])
+    code = (project.root / "pipeline.py").read_text("utf-8")
+    (project.root / "pipeline.py").write_text(code + INSTALL, "utf-8")
+    done = project.run("diff")
+    assert (done.status, done.stdout) == (13, ""), done.stderr
+    assert "site-packages/sitecustomize.py; nothing is judged by that run" in done.stderr
+    assert "name them in [stack] requirements" in done.stderr
+    assert not environment.exists()
+    (project.root / "pipeline.py").write_text(code, "utf-8")
+    assert project.run("diff").status == 0
+    assert list(environment.rglob("sitecustomize.py")) == []
+    assert "installed" not in project.run("logs").stdout
+
+
 def test_what_was_added_to_the_sample_is_found_before_every_verdict(project: Shop) -> None:
     sample = Path(project.run("sample", "--json").json["path"])
     strange: dict[str, Callable[[Path], object]] = {

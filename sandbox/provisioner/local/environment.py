@@ -12,6 +12,7 @@ from sandbox.model import Environment
 from sandbox.provisioner import environment_id
 from sandbox.provisioner.local import interpreters
 from sandbox.provisioner.lock import pins, tools, wheels
+from sandbox.store.environment_check import is_environment_unchanged, write_environment_record
 from sandbox.store.folder import lock_path, make_staging_folder, sync_folder, translate_os_errors, write_file
 from sandbox.store.leases import acquire_lease
 
@@ -70,8 +71,8 @@ def build_python_path(environment: Path) -> Path:
 
 
 def _is_complete(path: Path) -> bool:
-    """Return whether the environment is complete and its interpreter still exists."""
-    return (path / MARKER_FILE).is_file() and build_python_path(path).exists()
+    """Return whether the environment is complete and as it was made, and its interpreter still exists."""
+    return (path / MARKER_FILE).is_file() and build_python_path(path).exists() and is_environment_unchanged(path)
 
 
 def _create_environment(
@@ -140,3 +141,4 @@ def _create_environment(
             "libraries": {library.name: library.version for library in entry.libraries},
         }
         write_file(path / MARKER_FILE, encode_canonical_json(marker))
+        write_environment_record(path)

@@ -62,10 +62,11 @@ def build_manifest(drawn: DrawResult) -> SampleManifest:
     tables = {step.table: _describe_table(drawn, step) for step in plan.steps}
     units = {name: _describe_unit(drawn, name, unit, tables[name]) for name, unit in plan.units.items()}
     contents = {name: table.content for name, table in tables.items()}
+    sizes = {name: list(records) for name, records in drawn.sizes.items()}
     salts = plan.specification["units"]
     weights = {name: f"weights/{name}.parquet" for name in plan.units}
     return SampleManifest(
-        fingerprint=compute_fingerprint(plan.specification, units, tables, contents),
+        fingerprint=compute_fingerprint(plan.specification, units, tables, contents, sizes),
         specification=dict(plan.specification),
         drawn=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         salt=next(salts[name]["salt"] for name in plan.units),
@@ -93,7 +94,7 @@ def build_manifest(drawn: DrawResult) -> SampleManifest:
             )
             for name, path in weights.items()
         },
-        sizes={name: list(records) for name, records in drawn.sizes.items()},
+        sizes=sizes,
         masking=masking.describe_masks(plan.masks),
         masking_key=drawn.secret.id if drawn.secret else None,
         profile=drawn.profile,
@@ -146,9 +147,10 @@ def _describe_unit(drawn: DrawResult, name: str, unit: UnitPlan, table: SampledT
         ],
     )
     types = {column.name: column.type for column in table.columns}
-    if not record.list_undecided_columns(types):
+    sizes = drawn.sizes.get(name, ())
+    if not sizes and not record.list_undecided_columns(types):
         return record
     extraction = drawn.extraction
     weights = extraction.journal.sample / "weights" / f"{name}.parquet"
-    digest = compute_assignment_digest(extraction.session, weights, record.key, types)
+    digest = compute_assignment_digest(extraction.session, weights, record.key, types, sizes)
     return record.model_copy(update={"assignment": digest})

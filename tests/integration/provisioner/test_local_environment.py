@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import json
+import os
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +15,11 @@ from sandbox.model import SilentProgress
 from sandbox.provisioner.environments import ensure_environment, record_environment
 from sandbox.provisioner.local import interpreters
 from sandbox.provisioner.local.environment import MARKER_FILE
+from sandbox.store.environment_check import RECORDS_FOLDER, compute_listing_digest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sandbox.manifest.lock import LockDocument
     from sandbox.model import Environment
     from sandbox.provisioner.lock.request import StackRequest
@@ -59,6 +65,38 @@ def test_what_was_begun_and_not_ended_is_made_again_from_kept_wheels_without_net
     assert [step.partition(" with ")[0] for step in progress.steps] == ["creating an environment"]
     assert not (place / "left over").exists()
     assert installed(made).endswith("['tzdata']\n")
+
+
+def test_what_was_changed_since_is_made_again(
+    plain: StackRequest, small: LockDocument, home: Path, progress: Any
+) -> None:
+    place = Path(make(plain, small, home).reference)
+    (library,) = place.glob("lib/python*/site-packages")
+    module, python = library / "tzdata" / "__init__.py", place / "bin" / "python"
+    record = home / RECORDS_FOLDER / f"{place.name}.json"
+
+    def rewrite() -> None:
+        content, times = module.read_bytes(), module.stat()
+        module.write_bytes(content)
+        os.utime(module, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+    def point_elsewhere() -> None:
+        python.unlink()
+        python.symlink_to(sys.executable)
+
+    def forge() -> None:
+        (library / "more.pth").write_text("import os")
+        fields = json.loads(record.read_text("utf-8"))
+        record.write_text(json.dumps(fields | {"listing": compute_listing_digest(place)}), "utf-8")
+
+    changes: list[Callable[[], object]] = [rewrite, point_elsewhere, forge, record.unlink]
+    for number, change in enumerate(changes, start=1):
+        change()
+        make(plain, small, home, progress)
+        assert len(progress.steps) == number, change
+        assert not (library / "more.pth").exists()
+    make(plain, small, home, progress)
+    assert len(progress.steps) == len(changes)
 
 
 def test_calls_at_once_make_it_once(plain: StackRequest, small: LockDocument, home: Path, watched: Any) -> None:

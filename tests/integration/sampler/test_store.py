@@ -161,7 +161,7 @@ def test_content_that_is_not_what_the_manifest_says_is_found_even_if_the_hashes_
 
 def test_a_sample_of_an_unknown_format_is_refused(place: SourceProject, drawn: Sample) -> None:
     text = (drawn.path / "manifest.json").read_text()
-    (drawn.path / "manifest.json").write_text(text.replace('"format_version": 2', '"format_version": 99'))
+    (drawn.path / "manifest.json").write_text(text.replace('"format_version": 3', '"format_version": 99'))
     with pytest.raises(StoreError, match="format version 99"):
         load_sample(place.home, drawn.fingerprint)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
@@ -19,6 +19,7 @@ from sandbox.samples.weights_check import find_weights_problems
 from tests.projects import SourceProject
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 SETTINGS = """
@@ -94,7 +95,10 @@ def test_changed_weights_are_found(drawn: Sample, tmp_path: Path, name: str) -> 
     shutil.copytree(drawn.path, sample)
     query, message = CHANGES[name]
     change_weights(sample, query)
-    (problem,) = verify_sample(sample, SilentProgress())
+    assert "weights/customers.parquet" in verify_sample(sample, SilentProgress())[0]
+    # A manifest whose fingerprint follows from the changed weights is no better.
+    with Session() as session:
+        (problem,) = find_weights_problems(session, sample, SampleManifest.read(sample / MANIFEST_FILE))
     assert message in problem
     assert "weights/customers.parquet" in problem
 
@@ -143,7 +147,7 @@ def test_strata_of_other_tables_are_part_of_the_fingerprint(place: SourceProject
     shutil.copytree(drawn.path, sample)
     change_weights(sample, CHANGES["keys of two strata exchanged"][0])
     (problem,) = verify_sample(sample, SilentProgress())
-    assert problem == "weights/customers.parquet does not have the strata of the fingerprint"
+    assert problem == "weights/customers.parquet does not have the strata and sizes of the fingerprint"
     fields = json.loads((sample / MANIFEST_FILE).read_text("utf-8"))
     unproven = manifest.units["customers"].model_copy(update={"assignment": None})
     with Session() as session:
@@ -153,3 +157,46 @@ def test_strata_of_other_tables_are_part_of_the_fingerprint(place: SourceProject
     del fields["units"]["customers"]["assignment"]
     (sample / MANIFEST_FILE).write_text(json.dumps(fields), "utf-8")
     assert any("the fingerprint that follows" in problem for problem in verify_sample(sample, SilentProgress()))
+
+
+def shrink_moment(fields: dict[str, Any]) -> None:
+    fields["sizes"]["customers"][0]["moments"][0][2] = 1.0
+
+
+def forget_largest(fields: dict[str, Any]) -> None:
+    fields["sizes"]["customers"][0]["unseen"] = []
+
+
+def forget_sizes(fields: dict[str, Any]) -> None:
+    fields["sizes"] = {}
+
+
+def claim_earlier_version(fields: dict[str, Any]) -> None:
+    fields["format_version"] = 2
+
+
+@pytest.mark.parametrize("change", [shrink_moment, forget_largest, forget_sizes, claim_earlier_version])
+def test_recorded_sizes_are_part_of_the_fingerprint(
+    drawn: Sample, tmp_path: Path, change: Callable[[dict[str, Any]], None]
+) -> None:
+    sample = tmp_path / drawn.fingerprint
+    shutil.copytree(drawn.path, sample)
+    fields = json.loads((sample / MANIFEST_FILE).read_text("utf-8"))
+    change(fields)
+    (sample / MANIFEST_FILE).write_text(json.dumps(fields), "utf-8")
+    assert verify_sample(sample, SilentProgress()) != []
+
+
+def test_sizes_of_sampled_units_are_those_of_the_fingerprint(drawn: Sample, tmp_path: Path) -> None:
+    manifest = SampleManifest.read(drawn.path / MANIFEST_FILE)
+    (size,) = [size for size in manifest.sizes["customers"] if size.column == "age"]
+    sample = tmp_path / drawn.fingerprint
+    shutil.copytree(drawn.path, sample)
+    change_weights(sample, f'select * replace ("{size.name}" / 2 as "{size.name}") from w')
+    assert verify_sample(sample, SilentProgress()) == [
+        "weights/customers.parquet does not have the strata and sizes of the fingerprint"
+    ]
+    with Session() as session:
+        earlier = manifest.model_copy(update={"sizes_are_proven": False})
+        (problem,) = find_weights_problems(session, drawn.path, earlier)
+    assert problem == "nothing proves the sizes of customers: an earlier version of sandbox drew the sample"
