@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sandbox.errors import StoreError
 from sandbox.manifest.canonical_json import hash_json
-from sandbox.manifest.json_reader import parse_json, read_document_text
+from sandbox.manifest.json_reader import find_line, parse_json, read_document_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,7 +69,8 @@ class Document(DocumentPart):
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(step) for step in first["loc"])
-            raise StoreError(f"{cls.NAME} {origin} is damaged: {where}: {first['msg']}") from error
+            line = find_line(text, first["loc"])
+            raise StoreError(f"{cls.NAME} {origin} is damaged: line {line}: {where}: {first['msg']}") from error
 
     @classmethod
     def upgrade(cls, fields: dict[str, Any]) -> dict[str, Any]:

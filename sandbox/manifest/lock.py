@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -40,9 +40,10 @@ class LockedImage(DocumentPart):
 class LockedLibrary(DocumentPart):
     """A library at one version; ``hashes`` are the SHA-256 (``sha256:…``) of all installable files."""
 
-    name: str
-    version: str
-    hashes: list[str]
+    # Written into the resolver's and downloader's files: nothing that they take as an option or address.
+    name: str = Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")
+    version: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.!+_*-]*$")
+    hashes: list[Annotated[str, Field(pattern=r"^[a-z0-9]+:[0-9a-fA-F]+$")]]
 
 
 class LockedPackage(DocumentPart):

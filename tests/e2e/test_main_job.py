@@ -189,7 +189,10 @@ def test_ls_and_rm_clean_up(shop: Shop) -> None:
     assert "--yes" in refused.stderr
     assert shop.run("rm", "--yes").status == 0
     assert (shop.root / ".sandbox" / "runs").is_dir()
-    assert shop.run("rm", "--name", "other", "--samples", "--yes").status == 0
+    assert shop.run("rm", "--name", "other", "--yes").status == 0
+    assert (shop.home / "samples" / fingerprint).exists()
+    assert shop.run("rm", "--samples", "--yes").status == 0
+    assert shop.run("rm", "--samples", "--yes").status == 2
     assert not (shop.root / ".sandbox").exists()
     assert not (shop.home / "samples" / fingerprint).exists()
     assert shop.run("stop").status == 2

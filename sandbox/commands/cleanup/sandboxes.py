@@ -139,8 +139,12 @@ def stop(project: Project, *, name: str, progress: Progress) -> list[str]:
 def rm(project: Project, *, name: str, samples: bool, progress: Progress) -> list[str]:
     """Remove a sandbox and its running objects; with the project's last one also runs and reports.
 
-    Samples stay unless ``samples`` is set; environments stay, because projects share them.
+    Samples stay unless ``samples`` is set; environments stay, because projects share them. A project without sandboxes
+    may still have a sample, for ``samples`` to remove.
     """
+    if samples and not list_sandbox_names(project) and catalog.read_requested_fingerprint(project) is not None:
+        removed = _remove_runtime_objects(project, name, progress)
+        return removed + _remove_project_state(project, samples=True, progress=progress)
     _check_sandbox_exists(project, name)
     removed = _remove_runtime_objects(project, name, progress)
     record_path = build_record_path(project, name)

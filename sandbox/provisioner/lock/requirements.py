@@ -32,6 +32,7 @@ EXPORT_COMMANDS = {
     "setup.cfg": "uv pip compile setup.cfg --output-file requirements.txt",
 }
 CONDA_FILES = frozenset({"environment.yml", "environment.yaml", "conda-lock.yml"})
+_HASH = re.compile(r"[a-z0-9]+:[0-9a-fA-F]+")
 _FILE_OPTION = re.compile(r"(?P<kind>-r|--requirement|-c|--constraint)[ =]?\s*(?P<file>[^\s-]\S*)")
 PLAIN_LIBRARY = "a library by name, as in `requests>=2.32`"
 
@@ -129,6 +130,10 @@ def _parse_text(
         option = _FILE_OPTION.fullmatch(line)
         if option is None:
             entry, *hashes = (part.strip() for part in line.split(" --hash="))
+            if not all(_HASH.fullmatch(value) for value in hashes):
+                raise ConfigError(
+                    f"{where} has a --hash that is none", hint="write --hash=sha256: and 64 hexadecimal digits"
+                )
             yield _parse_requirement(where, entry), tuple(hashes)
             continue
         file = posixpath.normpath(PurePosixPath(name).parent / option["file"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from sandbox.errors import StoreError
 from sandbox.manifest.comparison import ComparisonRecord
 from sandbox.manifest.diff import DiffDocument
-from sandbox.manifest.json_reader import MAX_BYTES, MAX_DEPTH, parse_json
+from sandbox.manifest.json_reader import MAX_BYTES, MAX_DEPTH, find_line, parse_json
 from sandbox.manifest.lock import LockDocument
 from sandbox.manifest.run import RunRecord
 from sandbox.manifest.sample import SampleManifest
@@ -51,3 +52,34 @@ def test_huge_documents_are_refused_unread(tmp_path: Path) -> None:
 def test_depth_of_values_is_allowed() -> None:
     nested = "[" * MAX_DEPTH + "]" * MAX_DEPTH
     assert parse_json(nested, name="it") is not None
+
+
+LIBRARY = {"name": "duckdb", "version": "2.0.0", "hashes": ["sha256:" + "0" * 64]}
+EDITS = [
+    ("name", "duckdb @ file:///tmp/duckdb.whl", "libraries.0.name"),
+    ("name", "duckdb\n--index-url=http://example.org", "libraries.0.name"),
+    ("version", "2.0.0 --pre", "libraries.0.version"),
+    ("hashes", ["sha256:0 --pre"], "libraries.0.hashes.0"),
+    ("extra", 1, "libraries.0.extra"),
+]
+
+
+@pytest.mark.parametrize(("field", "value", "where"), EDITS)
+def test_locks_edited_by_hand_are_refused_by_line(field: str, value: object, where: str) -> None:
+    inputs: dict[str, object] = {"image": "x", "python": "3.13", "requirements": None, "libraries": [], "pins": "0"}
+    platform = {"python": "3.13.5", "libraries": [LIBRARY | {field: value}]}
+    fields = {"format_version": 1, "inputs": inputs, "platforms": {"linux/amd64": platform}}
+    text = json.dumps(fields, indent=1)
+    line = next(
+        number for number, content in enumerate(text.splitlines(), 1) if f'"{field}": ' in content and number > 9
+    )
+    with pytest.raises(StoreError, match=rf"damaged: line (\d+): platforms\.linux/amd64\.{where}: ") as caught:
+        LockDocument.parse(text, origin="here")
+    assert f"line {line + (field == 'hashes')}: " in str(caught.value)
+
+
+@pytest.mark.parametrize("indent", [None, 1, 4])
+def test_lines_of_missing_fields_are_those_of_their_object(indent: int | None) -> None:
+    text = json.dumps({"a": {}, "b": [1, {"c\n": ["}", '"']}]}, indent=indent)
+    before = text[: text.index('{"' if indent is None else "{\n", 3)]
+    assert find_line(text, ["b", 1, "gone", "x"]) == before.count("\n") + 1

@@ -14,7 +14,10 @@ INPUTS = LockInputs(image="python", python="3.13", requirements=None, libraries=
 
 
 def lock_of(versions: dict[str, str], *, packages: dict[str, str] | None = None, base: str = "a") -> LockDocument:
-    libraries = [LockedLibrary(name=name, version=version, hashes=[version]) for name, version in versions.items()]
+    libraries = [
+        LockedLibrary(name=name, version=version, hashes=["sha256:" + version.encode().hex()])
+        for name, version in versions.items()
+    ]
     debian = [
         LockedPackage(name=name, version=version, hash=f"sha256:{version[-1] * 64}")
         for name, version in (packages or {}).items()

@@ -37,6 +37,7 @@ def test_markers_are_kept() -> None:
 @pytest.mark.parametrize(
     ("entry", "reason"),
     [
+        ('six==1.16.0 --hash=sha256:00"--pre', "has a --hash that is none"),
         ("-e .", "not supported yet"),
         ("--index-url https://mirror.example/simple", "not supported yet"),
         ("./library", "a path or an address"),
