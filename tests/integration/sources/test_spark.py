@@ -18,7 +18,7 @@ import pytest
 
 from sandbox.engine.spark import table
 from sandbox.engine.spark.cluster import SparkCluster, SparkEndpoint
-from sandbox.errors import ConfigError, SourceError
+from sandbox.errors import ConfigError, DataRuleError, SourceError
 from tests.integration.sources.projects import BASEBALL, BASEBALL_TABLES, sampled
 from tests.prn_vectors import check_vectors
 from tests.requirements import IN_CI
@@ -221,3 +221,20 @@ def test_a_type_that_spark_has_not_is_said_by_its_column(
     shutil.copytree(plain[0], lake.source, dirs_exist_ok=True)
     with pytest.raises(SourceError, match=r"(?i)spark.*(uuid|token)"):
         lake.draw(more=spark(cluster))
+
+
+@pytest.mark.parametrize(
+    ("key", "where"),
+    [("id", "cast(note as integer) > 3"), ("id", "id / cast(right(note, 0) as integer) > 3"), ("email", "id > 0")],
+)
+def test_errors_of_spark_show_no_value_of_a_masked_column(
+    lake: SourceProject, cluster: Cluster, key: str, where: str
+) -> None:
+    canary = "zqcanary"
+    query = f"select range as id, '{canary}' || range % 5 || '@x.example' as email, '{canary} ' || range as note from range(40)"
+    lake.copy("people.parquet", query)
+    sections = f'[sample]\nunit = "people"\nrate = 0.5\n[tables.people]\nkey = ["{key}"]\nwhere = "{where}"\n'
+    with pytest.raises((SourceError, DataRuleError)) as caught:
+        lake.draw(f'{sections}[tables.people.mask]\nemail = "key"\nnote = "redact"\n', more=spark(cluster))
+    assert canary not in f"{caught.value.message} {caught.value.hint}"
+    assert [path for path in lake.home.rglob("*") if path.is_file() and canary.encode() in path.read_bytes()] == []
