@@ -132,6 +132,44 @@ def test_a_run_that_writes_to_any_file_of_the_sample_ends_with_13(project: Shop)
     assert not sample.exists()
 
 
+TRY_EVERYTHING = """
+import os, sys
+def tries():
+    for place in (os.environ["SANDBOX_SAMPLE"], os.getcwd(), sys.prefix):
+        for folder, _, names in os.walk(place):
+            for path in (os.path.join(folder, name) for name in names):
+                yield from ((action, path) for action in (write, os.unlink, rename, forget))
+            yield write, os.path.join(folder, "new")
+def write(path):
+    open(path, "ab").write(b"x")
+def rename(path):
+    os.rename(path, path + "2")
+def forget(path):
+    os.utime(path, (0, 0))
+done = [(action.__name__, path) for action, path in tries() if not fails(action, path)]
+assert not done, done[:5]
+"""
+FAILS = """
+def fails(action, path):
+    try:
+        action(path)
+    except OSError:
+        return True
+"""
+
+
+@pytest.mark.docker
+def test_a_run_in_a_container_can_change_no_file_that_it_reads(project: Shop, engine: str) -> None:
+    env = {"SANDBOX_RUNTIME": "docker"}
+    sample = Path(project.run("sample", "--json").json["path"])
+    before = {path: path.stat().st_ctime_ns for path in sample.rglob("*")}
+    code = (project.root / "pipeline.py").read_text("utf-8")
+    (project.root / "pipeline.py").write_text(FAILS + TRY_EVERYTHING + code, "utf-8")
+    done = project.run("run", env=env)
+    assert done.status == 0, done.stderr
+    assert {path: path.stat().st_ctime_ns for path in sample.rglob("*")} == before
+
+
 INSTALL = """
 import sysconfig
 with open(os.path.join(sysconfig.get_path("purelib"), "sitecustomize.py"), "w") as module:
