@@ -153,7 +153,7 @@ def create_differing_sample(
         few = f" and l.h % {few_of} = 0" if few_of > 1 else ""
         found.append(
             f"select {_render_columns_sql(part.columns, side, part.unit_columns, 't')}, ({more}) / greatest(l.b, l.c)::DOUBLE as w "
-            f"from (select *, {plan.row_digest} as row_digest from {differences.differing[side]} where not paired) t "
+            f"from ({plan.render_unpaired_rows_sql(differences.differing[side], differences.surplus, f'{more} > 0')}) t "
             f"join {differences.surplus} l on l.d = t.row_digest where {more} > 0 and not noise{few}"
         )
     query = " union all ".join(found)

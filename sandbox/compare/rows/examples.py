@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from sandbox.compare.relations import Relation
 from sandbox.compare.rows.change_counts import (
     render_accepted_sql,
     render_pair_differs_sql,
@@ -90,11 +91,12 @@ def _find_surplus_rows(
     if not plan.columns:
         return []
     wanted = ", ".join(_render_example_sql(column, side, "t") for column in plan.columns)
-    more = "l.b > l.c" if side == "baseline" else "l.c > l.b"
+    more = "b > c" if side == "baseline" else "c > b"
+    chosen = f"select d, h from {differences.surplus} where {more} order by noise, h limit {MAX_EXAMPLES_PER_KIND}"
+    rows = plan.render_unpaired_rows_sql(differences.differing[side], Relation(name="chosen"), "true")
     found = session.fetch_rows(
-        f"select distinct on (l.h, l.d) {wanted} from {differences.differing[side]} t join "
-        f"(select d, h from {differences.surplus} l where {more} order by noise, h limit {MAX_EXAMPLES_PER_KIND}) l on l.d = {plan.row_digest} "
-        "where not t.paired order by l.h",
+        f"with chosen as materialized ({chosen}) "
+        f"select distinct on (l.h, l.d) {wanted} from ({rows}) t join chosen l on l.d = t.row_digest order by l.h",
         doing=doing,
     )
     given = []

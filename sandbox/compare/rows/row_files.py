@@ -95,7 +95,7 @@ class RowFileWriter:
         columns = [(column.name, self._render_column_sql(column, side, "t")) for column in plan.columns]
         more = "b - c" if side == "baseline" else "c - b"
         rows = (
-            f"(select *, {plan.row_digest} as row_digest from {differences.differing[side]} where not paired) t "
+            f"({plan.render_unpaired_rows_sql(differences.differing[side], differences.surplus, f'{more} > 0')}) t "
             f"join (select d, {more} as more from {differences.surplus} where {more} > 0) l on l.d = t.row_digest "
             "qualify row_number() over (partition by l.d) <= l.more"
         )

@@ -148,22 +148,31 @@ class ComparisonPlan:
     def render_grouped_keys_sql(self, rows: SideRows) -> str:
         """Render `MatchedKeys` and the keys that repeat or are null, whatever the keys are like.
 
-        Of two rows of a key the digests are compared. All other keys are one group without values, which ``n`` counts.
+        Keys are counted first; the rows of those that both sides have once are compared by value. All keys without a
+        difference are one group without values, which ``n`` counts.
         """
         keys = ", ".join(self.key_names)
         null = " or ".join(f"{key} is null" for key in self.key_names)
-        digest = self._render_digest_sql(self.other_columns)
-        sides = " union all ".join(
-            f"select {int(side == 'baseline')} as b, {keys}, {digest} as d from {rows[side]}" for side in SIDES
+        sides = " union all ".join(f"select {int(side == 'baseline')} as b, {keys} from {rows[side]}" for side in SIDES)
+        counted = f"select {keys}, sum(b)::BIGINT as b, sum(1 - b)::BIGINT as c from ({sides}) group by {keys}"
+        names = [format_value_name(column) for column in self.other_columns]
+        unequal = " or ".join(f"x.{name} is distinct from y.{name}" for name in names) or "false"
+        joined = " ".join(
+            f"join {rows[side]} {name} on {' and '.join(f'{name}.{key} = k.{key}' for key in self.key_names)}"
+            for side, name in zip(SIDES, "xy", strict=True)
         )
-        differs = f"(sum(b) <> 1 or sum(1 - b) <> 1 or min(d) <> max(d) or {null})"
-        sampled = self.sample_condition
+        listed = ", ".join(f"k.{key}" for key in self.key_names)
+        pairs = f"select {listed}, {unequal} as unequal from counted k {joined} where k.b = 1 and k.c = 1"
+        same = " and ".join(f"p.{key} = k.{key}" for key in self.key_names)
+        judged = f"select {listed}, k.b, k.c, coalesce(p.unequal, true) as differs from counted k left join ({pairs}) p on {same}"
         groups = (
-            f"select {keys}, {differs} as differs, {sampled} as sampled, "
-            f"sum(b)::BIGINT as b, sum(1 - b)::BIGINT as c from ({sides}) group by {keys}"
+            f"select {keys}, differs or {null} as differs, {self.sample_condition} as sampled, b, c from ({judged})"
         )
         shown = ", ".join(f"case when differs or sampled then {key} end as {key}" for key in self.key_names)
-        return f"select {shown}, differs, sampled, b, c, count(*) as n from ({groups}) group by all"
+        return (
+            f"with counted as materialized ({counted}) "
+            f"select {shown}, differs, sampled, b, c, count(*) as n from ({groups}) group by all"
+        )
 
     @property
     def sample_condition(self) -> str:
@@ -198,19 +207,35 @@ class ComparisonPlan:
         )
 
     def render_unpaired_sql(self, rows: Mapping[SideName, Relation], where: str = "true") -> str:
-        """Render `UnpairedRows` of the rows that meet a condition."""
+        """Render `UnpairedRows` of the rows that meet a condition.
+
+        Two rows that alone have their unkeyed hash are compared by value, and cancel if they are equal. Digests are computed
+        of all other rows.
+        """
         u = self.deterministic_digest if self.has_nondeterministic_columns else "d"
+        hashed = ", ".join(
+            f"{name} as (select *, {self.row_hash} as h from {rows[side]} where {where})"
+            for side, name in zip(SIDES, "xy", strict=True)
+        )
+        names = [format_value_name(column) for column in self.columns]
+        unequal = " or ".join(f"x.{name} is distinct from y.{name}" for name in names) or "false"
+        both = "select 1 as b, h from x union all select 0 as b, h from y"
+        alone = f"select h from ({both}) group by h having sum(b) = 1 and sum(1 - b) = 1"
+        cancelling = f"select x.h from ({alone}) k join x on x.h = k.h join y on y.h = k.h where not ({unequal})"
         sides = " union all ".join(
-            f"select {int(side == 'baseline')} as b, {self.row_digest} as d, {u} as u, {self.row_hash} as h "
-            f"from {rows[side]} where {where}"
-            for side in SIDES
+            f"select {number} as b, {self.row_digest} as d, {u} as u, h from {name} anti join cancelling using (h)"
+            for name, number in (("x", 1), ("y", 0))
         )
         groups = (
             "select d, any_value(u) as u, any_value(h) as h, sum(b)::BIGINT as b, sum(1 - b)::BIGINT as c "
             f"from ({sides}) group by d"
         )
         shown = ", ".join(f"case when b <> c then {name} end as {name}" for name in ("d", "u", "h", "b", "c"))
-        return f"select {shown}, sum(least(b, c))::BIGINT as equal from ({groups}) group by all"
+        return (
+            f"with {hashed}, cancelling as materialized ({cancelling}) "
+            f"select {shown}, sum(least(b, c))::BIGINT as equal from ({groups}) group by all "
+            "union all select null, null, null, null, null, count(*)::BIGINT from cancelling"
+        )
 
     def render_surplus_sql(self, unpaired: UnpairedRows) -> str:
         """Render `SurplusRows`: the removed ones and the added ones.
@@ -223,6 +248,19 @@ class ComparisonPlan:
             net = "sum(b - c) over (partition by u)"
             noise = f"case when b > c then {net} <= 0 else {net} >= 0 end"
         return f"select d, u, h, b, c, {noise} as noise from {unpaired} where d is not null"
+
+    def render_unpaired_rows_sql(self, rows: DifferingRows, surplus: Relation, more: str) -> str:
+        """Render the unpaired rows of one side that can be in the surplus, with their ``row_digest``.
+
+        Digests are computed only of rows whose unkeyed hash is there.
+
+        Args:
+            rows: The rows.
+            surplus: What one side has more often.
+            more: The condition on the surplus.
+        """
+        there = f"select * from {rows} where not paired and {self.row_hash} in (select h from {surplus} where {more})"
+        return f"select *, {self.row_digest} as row_digest from ({there})"
 
     def render_surplus_rows_sql(self, side: SideName, rows: ValueRows, surplus: SurplusRows) -> str:
         """Render the whole rows of one side that are in the surplus; for tables without a key."""
