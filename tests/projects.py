@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import pytest
 
 from sandbox.config.project_file import load_project
 from sandbox.engine.duckdb.session import quote_literal
@@ -18,6 +19,7 @@ from sandbox.model import Sample, SilentProgress
 from sandbox.sampler.draw.draw import draw_sample
 from sandbox.sampler.plan.planner import plan_sample
 from sandbox.samples import catalog
+from sandbox.store.environment_check import write_environment_record
 from tests.command import run_command
 from tests.headers import CUSTOMERS, build_header
 from tests.waiting import PATIENCE_SECONDS
@@ -227,14 +229,14 @@ def give_own_home(shop: Shop, home: Path) -> Shop:
     if not list((shop.home / "environments").glob("[0-9a-f]*")):
         assert shop.run("create").status == 0
         shutil.rmtree(shop.root / ".sandbox")
-    for name in ("wheels", "environments"):
-        for kept in (shop.home / name).glob("[!.]*"):
-            target = home / name / kept.name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if kept.is_dir():
-                shutil.copytree(kept, target, symlinks=True, copy_function=os.link)
-            else:
-                os.link(kept, target)
+    hidden = shutil.ignore_patterns(".*")
+    shutil.copytree(shop.home / "wheels", home / "wheels", ignore=hidden, copy_function=os.link)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SANDBOX_HOME", str(home))
+        for kept in (shop.home / "environments").glob("[0-9a-f]*"):
+            # Copied: a link to a file changes its time, and so the environment that other tests use.
+            copied = shutil.copytree(kept, home / "environments" / kept.name, symlinks=True)
+            write_environment_record(copied)
     return replace(shop, home=home)
 
 

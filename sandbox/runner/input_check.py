@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from sandbox.errors import StoreError
 from sandbox.model import SilentProgress
 from sandbox.store.checked_folder import check_folder, list_folder_contents, read_checked_files, set_folder_aside
-from sandbox.store.environment_check import compute_listing_digest, find_latest_change
+from sandbox.store.environment_check import find_changed_entry, list_entries
 from sandbox.store.folder import translate_os_errors
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from sandbox.model import Environment, Sample
     from sandbox.store.checked_folder import FileStats
+    from sandbox.store.environment_check import EntryStats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +46,7 @@ class InputCheck:
         self._stats = self._list_stats()
         folder = Path(environment.reference)
         self._environment = folder if self._is_local and folder.is_dir() else None
-        self._listing = self._compute_listing()
+        self._entries = self._list_entries()
 
     def find_change(self) -> InputChange | None:
         """Return the first change since; None if there is none."""
@@ -56,9 +57,8 @@ class InputCheck:
         written = next((path for path in sorted(self._stats) if stats.get(path) != self._stats[path]), None)
         if written is not None:
             return InputChange(kind="written", found=written)
-        if self._environment is not None and self._compute_listing() != self._listing:
-            return InputChange(kind="environment", found=find_latest_change(self._environment))
-        return None
+        entry = find_changed_entry(self._entries, self._list_entries())
+        return None if entry is None else InputChange(kind="environment", found=entry)
 
     def set_aside(self, change: InputChange, ref: str) -> StoreError:
         """Rename what was changed by the run of a version, and return the error for it."""
@@ -91,5 +91,5 @@ class InputCheck:
         with translate_os_errors(self._sample.path):
             return list_folder_contents(self._sample.path)[0]
 
-    def _compute_listing(self) -> str | None:
-        return None if self._environment is None else compute_listing_digest(self._environment)
+    def _list_entries(self) -> Mapping[str, EntryStats]:
+        return {} if self._environment is None else list_entries(self._environment)

@@ -13,8 +13,10 @@ from sandbox.store.folder import translate_os_errors, write_file
 from sandbox.store.seal_key import load_seal_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+EntryStats = tuple[int, int, int, int, int]
 
 RECORDS_FOLDER = "checked-environments"
 
@@ -46,33 +48,41 @@ def is_environment_unchanged(environment: Path) -> bool:
     return record.environment == environment.name and record.listing == compute_listing_digest(environment)
 
 
-def find_latest_change(environment: Path) -> str:
-    """Return the path of the entry of an environment that was changed last, relative to it."""
-    entries = _list_entries(environment, "")
-    return max(entries, key=lambda entry: (entry[1].st_ctime_ns, entry[0]), default=("", None))[0]
-
-
 def compute_listing_digest(environment: Path) -> str:
-    """Compute the SHA-256 (hex) of paths, types, sizes, times and inodes of all entries; links count as they are.
+    """Compute the SHA-256 (hex) of `list_entries`."""
+    entries = sorted(list_entries(environment).items())
+    return hashlib.sha256(repr(entries).encode("utf-8", "surrogateescape")).hexdigest()
 
-    The time of change cannot be set by a program, so that every write shows.
+
+def list_entries(environment: Path) -> dict[str, EntryStats]:
+    """Return type and mode, size, times and inode of every entry, by its path; links count as they are.
+
+    The time of change cannot be set by a program, so that every write shows. A hard link to a file shows too.
+
+    Raises:
+        StoreError: The environment cannot be read.
     """
-    digest = hashlib.sha256()
     with translate_os_errors(environment):
-        for path, found in sorted(_list_entries(environment, "")):
-            entry = (path, found.st_mode, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
-            digest.update(repr(entry).encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
+        return {
+            path: (found.st_mode, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+            for path, found in _scan_entries(environment, "")
+        }
 
 
-def _list_entries(environment: Path, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
+def find_changed_entry(before: Mapping[str, EntryStats], after: Mapping[str, EntryStats]) -> str | None:
+    """Return the first file, else folder, that came, went or changed between two moments; None if there is none."""
+    changed = [path for path in {**before, **after} if before.get(path) != after.get(path)]
+    return min(changed, key=lambda path: (stat.S_ISDIR((after.get(path) or before[path])[0]), path), default=None)
+
+
+def _scan_entries(environment: Path, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
     with os.scandir(environment / prefix) as entries:
         for entry in entries:
             found = entry.stat(follow_symlinks=False)
             path = f"{prefix}{entry.name}"
             yield path, found
             if stat.S_ISDIR(found.st_mode):
-                yield from _list_entries(environment, f"{path}/")
+                yield from _scan_entries(environment, f"{path}/")
 
 
 def _build_record_path(environment: Path) -> Path:

@@ -6,7 +6,7 @@ import contextlib
 import errno
 import json
 import os
-import shutil
+import secrets
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from sandbox.containers.local import cgroups
 from sandbox.containers.local.cgroups import ControlGroup
 from sandbox.containers.local.job_processes import JobProcesses
 from sandbox.errors import ContainerEngineError, StoreError
-from sandbox.scratch import make_locked_folder, make_user_temp_folder
+from sandbox.scratch import STAGED_PREFIX, make_locked_folder, make_user_temp_folder, remove_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -119,15 +119,16 @@ def _write_job_folder(job_folder: JobFolder) -> None:
 
 
 def remove_job_folder(job_folder: JobFolder) -> None:
-    """Remove a job folder, including files that a job could not remove itself."""
+    """Remove a job folder, including files that a job could not remove itself.
+
+    It is renamed first: whoever waits for the job never sees a part of it.
+    """
     if job_folder.control_group is not None:
         job_folder.control_group.remove()
-    for folder, names, _ in os.walk(job_folder.path):
-        for inside in (Path(folder) / name for name in names):
-            with contextlib.suppress(OSError):
-                if not inside.is_symlink():
-                    inside.chmod(0o700)
-    shutil.rmtree(job_folder.path, ignore_errors=True)
+    aside = job_folder.path.with_name(f"{STAGED_PREFIX}removed-{secrets.token_hex(4)}")
+    with contextlib.suppress(OSError):
+        job_folder.path.rename(aside)
+        remove_path(aside)
 
 
 def list_job_folders() -> list[JobFolder]:
